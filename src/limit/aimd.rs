@@ -1,0 +1,267 @@
+//! How many requests at once.
+//!
+//! More requests help where a server limits each one, and harm where it limits their number; neither is announced. So
+//! the number is found as TCP finds its window: it doubles while throughput follows, then grows in small steps, and is
+//! halved when the server shows that it is asked too much (503, refused connections, stalls). A number that brought no
+//! throughput is given back. After a halving the next try comes late, since servers punish those who insist.
+//!
+//! One instance belongs to one host. What counts as congestion is told by `retry::Failure::is_congestion`.
+
+use std::time::{Duration, Instant};
+
+/// The number of requests that may be in flight to one host.
+#[derive(Clone, Debug)]
+pub struct Aimd {
+    /// The number now; from 1 to `max`.
+    limit: usize,
+    /// Never more than this.
+    max: usize,
+    /// Whether the number doubles, or grows in small steps.
+    doubling: bool,
+    /// The number before the growth that is on trial, and the throughput it had in bytes a second.
+    trial: Option<(usize, f64)>,
+    /// Begin of the running measurement; in the future while new requests come up to speed.
+    since: Instant,
+    /// Bytes since then.
+    bytes: u64,
+    /// Whether the number was used up all the time since then; if not, more of it would change nothing.
+    full: bool,
+    /// No growth before this.
+    grow_at: Instant,
+    /// No second halving before this: failures of one moment are one event.
+    cut_at: Instant,
+    /// No request at all before this; `None` = no pause.
+    paused_until: Option<Instant>,
+}
+
+/// A throughput is measured over this long.
+const EPOCH: Duration = Duration::from_secs(1);
+
+/// Between small steps.
+const BREATH: Duration = Duration::from_secs(5);
+
+/// After the number was tried and found useless.
+const HOLD: Duration = Duration::from_secs(15);
+
+/// After the server complained.
+const PENANCE: Duration = Duration::from_secs(30);
+
+/// Failures within this time after a halving belong to it.
+const ONE_EVENT: Duration = Duration::from_secs(2);
+
+/// A growth has to bring this share of what it would bring if all requests were equally fast.
+const WORTH: f64 = 0.4;
+
+/// Growth that does not double adds one request for so many. One alone would be lost in the noise of any real line.
+const STEP: usize = 4;
+
+impl Aimd {
+    /// Begins with `start` requests and never allows more than `max`. Both count as at least 1.
+    pub fn new(start: usize, max: usize, now: Instant) -> Aimd {
+        let max = max.max(1);
+        Aimd {
+            limit: start.clamp(1, max),
+            max,
+            doubling: true,
+            trial: None,
+            since: now,
+            bytes: 0,
+            full: true,
+            grow_at: now,
+            cut_at: now,
+            paused_until: None,
+        }
+    }
+
+    /// How many requests may be in flight; 0 during a pause.
+    pub fn limit(&self, now: Instant) -> usize {
+        if self.paused_until.is_some_and(|until| now < until) {
+            0
+        } else {
+            self.limit
+        }
+    }
+
+    /// When the pause ends, if there is one.
+    pub fn paused_until(&self) -> Option<Instant> {
+        self.paused_until
+    }
+
+    /// Notes that `bytes` came while `in_flight` requests ran. May change the limit.
+    pub fn delivered(&mut self, bytes: u64, in_flight: usize, now: Instant) {
+        if now <= self.since {
+            return;
+        }
+        self.bytes += bytes;
+        self.full &= in_flight >= self.limit;
+        let elapsed = now.saturating_duration_since(self.since);
+        if elapsed < EPOCH {
+            return;
+        }
+        let throughput = self.bytes as f64 / elapsed.as_secs_f64();
+        let full = self.full;
+        self.measure_anew(now);
+        if full {
+            self.judge(throughput, now);
+        }
+    }
+
+    /// Notes that the server showed that it is asked too much: halves the limit, once per event.
+    pub fn congested(&mut self, now: Instant) {
+        if now < self.cut_at {
+            return;
+        }
+        self.limit = (self.limit / 2).max(1);
+        self.doubling = false;
+        self.trial = None;
+        self.cut_at = now + ONE_EVENT;
+        self.grow_at = now + PENANCE;
+        self.measure_anew(now);
+    }
+
+    /// Lets no request begin until `until`, as a Retry-After demands. The later of two pauses holds.
+    pub fn pause(&mut self, until: Instant) {
+        self.paused_until = self.paused_until.max(Some(until));
+    }
+
+    /// Decides about growth, with the throughput of a whole epoch in which all requests allowed were in flight.
+    fn judge(&mut self, throughput: f64, now: Instant) {
+        if let Some((before, then)) = self.trial.take() {
+            let ideal = then * self.limit as f64 / before as f64;
+            if throughput < then + WORTH * (ideal - then) {
+                self.limit = before;
+                self.doubling = false;
+                self.grow_at = now + HOLD;
+                return;
+            }
+        }
+        if self.limit == self.max || now < self.grow_at || throughput == 0.0 {
+            return;
+        }
+        self.trial = Some((self.limit, throughput));
+        let step = if self.doubling {
+            self.limit
+        } else {
+            self.grow_at = now + BREATH;
+            (self.limit / STEP).max(1)
+        };
+        self.limit = self.limit.saturating_add(step).min(self.max);
+        // Until the new requests have come up to speed, a measurement would say nothing.
+        self.since = now + EPOCH;
+    }
+
+    fn measure_anew(&mut self, now: Instant) {
+        self.since = now;
+        self.bytes = 0;
+        self.full = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Runs for `seconds` against a server whose throughput depends on the number of requests.
+    fn run(
+        aimd: &mut Aimd,
+        begin: Instant,
+        seconds: u64,
+        throughput: impl Fn(usize) -> u64,
+    ) -> Instant {
+        let mut now = begin;
+        for _ in 0..seconds * 10 {
+            now += Duration::from_millis(100);
+            let limit = aimd.limit(now);
+            aimd.delivered(throughput(limit) / 10, limit, now);
+        }
+        now
+    }
+
+    #[test]
+    fn throttled_requests_raise_the_number_to_its_maximum() {
+        let now = Instant::now();
+        let mut aimd = Aimd::new(4, 32, now);
+        let now = run(&mut aimd, now, 12, |n| n as u64 * 1_000_000);
+        assert_eq!(aimd.limit(now), 32);
+    }
+
+    #[test]
+    fn a_full_line_keeps_the_number_low() {
+        let now = Instant::now();
+        let mut aimd = Aimd::new(4, 32, now);
+        let now = run(&mut aimd, now, 60, |_| 10_000_000);
+        assert!(aimd.limit(now) <= 5, "{}", aimd.limit(now));
+    }
+
+    #[test]
+    fn the_knee_is_found() {
+        let now = Instant::now();
+        let mut aimd = Aimd::new(2, 64, now);
+        let now = run(&mut aimd, now, 600, |n| n.min(11) as u64 * 1_000_000);
+        assert!((8..=12).contains(&aimd.limit(now)), "{}", aimd.limit(now));
+    }
+
+    #[test]
+    fn congestion_halves_once_per_event_and_growth_waits() {
+        let now = Instant::now();
+        let mut aimd = Aimd::new(16, 32, now);
+        for milliseconds in [0, 10, 20, 1000] {
+            aimd.congested(now + Duration::from_millis(milliseconds));
+        }
+        assert_eq!(aimd.limit(now), 8);
+        let now = run(&mut aimd, now, 29, |n| n as u64 * 1_000_000);
+        assert_eq!(aimd.limit(now), 8);
+        let now = run(&mut aimd, now, 10, |n| n as u64 * 1_000_000);
+        assert!((9..=16).contains(&aimd.limit(now)));
+        let mut now = now;
+        for _ in 0..10 {
+            now += ONE_EVENT;
+            aimd.congested(now);
+        }
+        assert_eq!(aimd.limit(now), 1);
+    }
+
+    #[test]
+    fn a_number_that_is_not_used_does_not_grow() {
+        let mut now = Instant::now();
+        let mut aimd = Aimd::new(4, 32, now);
+        for _ in 0..100 {
+            now += Duration::from_millis(100);
+            aimd.delivered(1_000_000, 3, now);
+        }
+        assert_eq!(aimd.limit(now), 4);
+    }
+
+    #[test]
+    fn a_pause_stops_everything_until_it_is_over() {
+        let now = Instant::now();
+        let mut aimd = Aimd::new(4, 4, now);
+        aimd.pause(now + Duration::from_secs(10));
+        aimd.pause(now + Duration::from_secs(5));
+        assert_eq!(aimd.limit(now + Duration::from_secs(9)), 0);
+        assert_eq!(aimd.limit(now + Duration::from_secs(10)), 4);
+        assert_eq!(aimd.paused_until(), Some(now + Duration::from_secs(10)));
+    }
+
+    proptest! {
+        #[test]
+        fn the_limit_stays_in_its_bounds(
+            start in 0usize..200, max in 0usize..200,
+            events in prop::collection::vec((0u64..3000, 0u64..1 << 30, any::<bool>()), 0..200),
+        ) {
+            let mut now = Instant::now();
+            let mut aimd = Aimd::new(start, max, now);
+            for (milliseconds, bytes, congested) in events {
+                now += Duration::from_millis(milliseconds);
+                if congested {
+                    aimd.congested(now);
+                } else {
+                    aimd.delivered(bytes, aimd.limit(now), now);
+                }
+                prop_assert!((1..=max.max(1)).contains(&aimd.limit(now)));
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! One chunk in flight: how far it is, how fast, and when it will probably end.
+
+use std::time::{Duration, Instant};
+
+use crate::range::ByteRange;
+
+/// A speed is measured over at least this long.
+const SAMPLE: Duration = Duration::from_millis(200);
+
+/// A transfer that was quiet for so long is no longer believed to keep its measured speed.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// A transfer that was quiet for so long, while others were not, is stalled.
+const STALLED: Duration = Duration::from_secs(8);
+
+#[derive(Debug)]
+pub(super) struct Flight {
+    /// From the next byte to arrive to the end of the chunk. Only grows at its end by taking over pending bytes.
+    pub(super) rest: ByteRange,
+    /// Up to where the transfer's body can be used: never below `rest.end`. Its own end, `u64::MAX` if it was asked for
+    /// without one, or `rest.end` from when a byte behind that was thrown away.
+    pub(super) body_end: u64,
+    /// Attempts in a row without a byte before this one.
+    pub(super) attempts: u32,
+    /// Whether this attempt brought a byte of the chunk.
+    pub(super) arrived: bool,
+    /// Whether the body brought a byte, be it of the chunk or not.
+    pub(super) touched: bool,
+    /// When the last byte came; before the first, when the attempt began.
+    last: Instant,
+    /// What all transfers of the file together had delivered then.
+    delivered_at_last: u64,
+    /// Begin of the running speed sample.
+    mark: Instant,
+    /// Bytes since `mark`.
+    marked: u64,
+    /// Bytes a second, smoothed; `None` before the first sample.
+    rate: Option<f64>,
+}
+
+impl Flight {
+    /// A chunk whose attempt begins now, when all transfers together have delivered `delivered` bytes.
+    pub(super) fn new(
+        rest: ByteRange,
+        body_end: u64,
+        attempts: u32,
+        delivered: u64,
+        now: Instant,
+    ) -> Flight {
+        Flight {
+            rest,
+            body_end,
+            attempts,
+            arrived: false,
+            touched: false,
+            last: now,
+            delivered_at_last: delivered,
+            mark: now,
+            marked: 0,
+            rate: None,
+        }
+    }
+
+    /// Attempts in a row without a byte, should this one end now.
+    pub(super) fn fruitless(&self) -> u32 {
+        if self.arrived {
+            0
+        } else {
+            self.attempts.saturating_add(1)
+        }
+    }
+
+    /// Notes that `bytes` arrived, and returns a speed if a sample became complete. `delivered` counts all transfers.
+    ///
+    /// The first bytes only start the clock: the wait for them is latency, not speed.
+    pub(super) fn measure(&mut self, bytes: u64, delivered: u64, now: Instant) -> Option<f64> {
+        if bytes == 0 {
+            return None;
+        }
+        self.last = now;
+        self.delivered_at_last = delivered;
+        if !self.arrived {
+            self.arrived = true;
+            self.mark = now;
+            return None;
+        }
+        self.marked += bytes;
+        self.sample(SAMPLE, now)
+    }
+
+    /// The speed of a transfer that ended before its first sample was complete.
+    pub(super) fn last_sample(&mut self, now: Instant) -> Option<f64> {
+        match self.rate {
+            Some(_) => None,
+            None => self.sample(SAMPLE / 20, now),
+        }
+    }
+
+    /// Seconds until the chunk is complete, infinite if nothing comes; `None` without any speed to judge by. `typical` is
+    /// what a request usually brings, and stands in for a speed not yet measured.
+    pub(super) fn expected(&self, typical: Option<f64>, now: Instant) -> Option<f64> {
+        let elapsed = now.saturating_duration_since(self.mark);
+        let rate = if self.arrived && elapsed > QUIET {
+            let live = self.marked as f64 / elapsed.as_secs_f64();
+            Some(self.rate.map_or(live, |rate| rate.min(live)))
+        } else {
+            self.rate.or(typical)
+        };
+        rate.map(|rate| self.rest.len() as f64 / rate)
+    }
+
+    /// Whether nothing came for long, while others brought `enough`. Without the others it may be the line, or ourselves.
+    pub(super) fn is_stalled(&self, delivered: u64, enough: u64, now: Instant) -> bool {
+        now.saturating_duration_since(self.last) >= STALLED
+            && delivered.saturating_sub(self.delivered_at_last) >= enough
+    }
+
+    fn sample(&mut self, least: Duration, now: Instant) -> Option<f64> {
+        let elapsed = now.saturating_duration_since(self.mark);
+        if elapsed < least || self.marked == 0 {
+            return None;
+        }
+        let speed = self.marked as f64 / elapsed.as_secs_f64();
+        self.rate = Some(smooth(self.rate, speed));
+        self.mark = now;
+        self.marked = 0;
+        Some(speed)
+    }
+}
+
+/// Exponentially weighted moving average; the weight forgets a sample after about five others.
+pub(super) fn smooth(average: Option<f64>, sample: f64) -> f64 {
+    const WEIGHT: f64 = 0.3;
+    average.map_or(sample, |average| average + WEIGHT * (sample - average))
+}

@@ -1,0 +1,368 @@
+//! Who fetches which bytes: the gaps that wait, the chunks in flight, splits, steals, retries and the window.
+//!
+//! A state machine without I/O: transfers report what happened, each with the time it happened at, and get told what to
+//! do. Every missing byte is in exactly one place: in a gap that waits, in the rest of one chunk in flight, or delivered
+//! through [`Schedule::advance`]. That is why work may be split and stolen at any time: whatever a transfer brings, only
+//! the bytes of its own chunk are accepted from it, so no byte is ever accepted twice.
+//!
+//! The rules, in the order [`Schedule::start`] tries them:
+//! - the lowest gap that is ready is begun, with a length by `plan`;
+//! - with nothing left to begin, the tail half of the chunk that will end last is stolen, if it needs noticeably longer
+//!   than a new request does, or all of it if it is stalled. Where speeds are alike this never happens: a steal ends in a
+//!   cut, and what the server had sent by then is lost;
+//! - in ordered mode, no chunk is begun that ends beyond the window, and the chunk at its head is stolen from before any
+//!   other, since all others wait for it.
+//!
+//! A body that goes on behind its chunk's end (asked for without an end, or robbed of its tail) takes over the gap that
+//! follows, if there still is one: the connection is warm and the bytes are on their way.
+//!
+//! It does not decide whether a failure is worth a retry (`retry`) nor how many requests may run (`limit`).
+
+mod flight;
+mod pending;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use self::flight::{Flight, smooth};
+use self::pending::{History, Pending};
+use crate::plan::{self, Options};
+use crate::range::{ByteRange, RangeSet};
+
+/// Names a chunk in flight; never used twice within a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChunkId(u64);
+
+/// One request to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// To report by.
+    pub id: ChunkId,
+    /// What to ask for. The chunk may shrink or grow at its end later: [`Schedule::rest`] tells.
+    pub range: ByteRange,
+    /// Ask without an end (`bytes=a-`), and cut when the rest is empty.
+    pub open: bool,
+    /// Attempts in a row that brought no byte of it so far.
+    pub attempt: u32,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// As it should: it brought all of its chunk, or fewer bytes as the server is free to (RFC 9110 §15.3.7). What is
+    /// missing may be asked for at once, so report an answer that brings nothing as `Again`.
+    Complete,
+    /// It failed, and its rest is to be asked for again.
+    Again {
+        /// But not before this has passed.
+        after: Duration,
+    },
+}
+
+/// The state of one file's download.
+#[derive(Debug)]
+pub struct Schedule {
+    options: Options,
+    /// Missing bytes that no transfer is asked for.
+    pending: Pending,
+    /// Chunks whose transfers have not ended, complete or cut ones included.
+    flights: BTreeMap<ChunkId, Flight>,
+    /// The id the next chunk gets.
+    next_id: u64,
+    /// Bytes accepted so far, of all chunks.
+    delivered: u64,
+    /// What one request brings, bytes a second, smoothed over all of them; `None` before the first sample.
+    speed: Option<f64>,
+    /// Ordered mode: every byte below has left the window. Never falls.
+    head: u64,
+    /// The latest time any call was made at; `None` before the first.
+    latest: Option<Instant>,
+    /// When a steal that was not worth it should be looked at again; set by `start` alone.
+    recheck: Option<Instant>,
+}
+
+/// A steal has to save a transfer that would need at least this many seconds more.
+const LAGGARD: f64 = 1.0;
+
+/// How often laggards are looked for while a request is idle.
+const RECHECK: Duration = Duration::from_millis(500);
+
+/// No retry is put off for longer, whatever the caller says; keeps time arithmetic from overflowing.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+impl Schedule {
+    /// A schedule that fetches `missing`. In all calls below, `now` is the time of the call.
+    pub fn new(missing: RangeSet, options: Options) -> Schedule {
+        Schedule {
+            pending: Pending::new(&missing),
+            head: missing.first().map_or(0, |range| range.start),
+            options,
+            flights: BTreeMap::new(),
+            next_id: 0,
+            delivered: 0,
+            speed: None,
+            latest: None,
+            recheck: None,
+        }
+    }
+
+    /// Takes in a body that is running already, asked for without an end, whose next byte is the one at `from`.
+    ///
+    /// Its chunk is empty, and its transfer to be cut, if that byte is not missing.
+    pub fn adopt(&mut self, from: u64, now: Instant) -> Chunk {
+        self.latest = self.latest.max(Some(now));
+        let run = self.pending.run_at(from);
+        let range = match run.and_then(|run| run.intersect(ByteRange::new(0, self.bound()))) {
+            Some(gap) => {
+                let len = plan::first_len(&self.options, self.pending.bytes());
+                ByteRange::new(from, plan::cut(&self.options, gap, len))
+            }
+            None => ByteRange::new(from, from),
+        };
+        self.launch(range, true, now)
+    }
+
+    /// The next request to make: a gap, or the tail of a laggard. `None` if `limit` requests are in flight or nothing is to
+    /// be done now; [`wake`](Self::wake) then tells when to ask again, unless a transfer or [`head`](Self::head) moves first.
+    pub fn start(&mut self, limit: usize, now: Instant) -> Option<Chunk> {
+        self.latest = self.latest.max(Some(now));
+        self.recheck = None;
+        if self.flights.len() >= limit {
+            return None;
+        }
+        if let Some(range) = self.next_gap(now) {
+            return Some(self.launch(range, self.options.open, now));
+        }
+        let Some((victim, at)) = self.laggard(now) else {
+            let busy = self.flights.values().any(|flight| !flight.rest.is_empty());
+            self.recheck = busy.then(|| now + RECHECK);
+            return None;
+        };
+        Some(self.steal(victim, at, now))
+    }
+
+    /// Notes that `bytes` arrived and returns how many of them, from the first on, belong to the chunk; the others are to be
+    /// thrown away. 0 for a chunk that is complete, or has ended. Every byte of the body has to be reported, in order.
+    pub fn advance(&mut self, id: ChunkId, bytes: u64, now: Instant) -> u64 {
+        self.latest = self.latest.max(Some(now));
+        let Some(mut flight) = self.flights.remove(&id) else {
+            return 0;
+        };
+        flight.touched |= bytes > 0;
+        let mut accepted = 0;
+        loop {
+            let taken = flight.rest.len().min(bytes - accepted);
+            flight.rest.start += taken;
+            accepted += taken;
+            if !flight.rest.is_empty() || !self.take_over(&mut flight) {
+                break;
+            }
+        }
+        if accepted < bytes {
+            // The body is beyond its chunk now: no gap that opens here later may be filled from it.
+            flight.body_end = flight.rest.end;
+        }
+        self.delivered += accepted;
+        if let Some(sample) = flight.measure(accepted, self.delivered, now) {
+            self.speed = Some(smooth(self.speed, sample));
+        }
+        self.flights.insert(id, flight);
+        accepted
+    }
+
+    /// What the chunk still has to deliver; empty if it is complete or has ended. A transfer whose rest is empty is to be
+    /// cut. The end may move at any call for any chunk, so look again after each wait.
+    pub fn rest(&self, id: ChunkId) -> ByteRange {
+        self.flights
+            .get(&id)
+            .map_or(ByteRange::new(0, 0), |flight| flight.rest)
+    }
+
+    /// The head of the answer says that the body goes on to the end of the file, as when a server ignores ranges. Ignored
+    /// once a byte of the body was reported.
+    pub fn runs_on(&mut self, id: ChunkId) {
+        if let Some(flight) = self.flights.get_mut(&id)
+            && !flight.touched
+        {
+            flight.body_end = u64::MAX;
+        }
+    }
+
+    /// Notes that the chunk's transfer has ended. What it did not deliver waits again. Ignored for one that had ended.
+    pub fn end(&mut self, id: ChunkId, outcome: Outcome, now: Instant) {
+        self.latest = self.latest.max(Some(now));
+        let Some(mut flight) = self.flights.remove(&id) else {
+            return;
+        };
+        if let Some(sample) = flight.last_sample(now) {
+            self.speed = Some(smooth(self.speed, sample));
+        }
+        let not_before = match outcome {
+            Outcome::Complete => None,
+            Outcome::Again { after } => (!after.is_zero()).then(|| now + after.min(LONGEST_PAUSE)),
+        };
+        let history = History {
+            attempts: flight.fruitless(),
+            not_before,
+        };
+        self.pending.put(flight.rest, history);
+    }
+
+    /// Ordered mode: the bytes below `offset` have left the window. Call [`start`](Self::start) afterwards.
+    pub fn head(&mut self, offset: u64) {
+        self.head = self.head.max(offset);
+    }
+
+    /// Plans for another number of requests at once from now on.
+    pub fn expect(&mut self, requests: usize) {
+        self.options.requests = requests;
+    }
+
+    /// Number of transfers that have not ended, complete ones included.
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// Number of bytes that are still to be delivered.
+    pub fn missing(&self) -> u64 {
+        let in_flight: u64 = self.flights.values().map(|flight| flight.rest.len()).sum();
+        self.pending.bytes() + in_flight
+    }
+
+    /// Whether every byte was delivered. Transfers may still be in flight, with nothing left to bring.
+    pub fn is_done(&self) -> bool {
+        self.missing() == 0
+    }
+
+    /// The next moment at which [`start`](Self::start) may have something although nothing happened in between.
+    pub fn wake(&self) -> Option<Instant> {
+        let ready = self.latest.and_then(|now| self.pending.wake(now));
+        [ready, self.recheck].into_iter().flatten().min()
+    }
+
+    /// Attempts in a row at this chunk that brought no byte, if the one in flight ended now: 0 once a byte has arrived.
+    pub fn attempts_without_progress(&self, id: ChunkId) -> u32 {
+        self.flights.get(&id).map_or(0, Flight::fruitless)
+    }
+
+    /// Where the window ends; without one, nowhere.
+    fn bound(&self) -> u64 {
+        match self.options.window {
+            Some(window) => self.head.saturating_add(window),
+            None => u64::MAX,
+        }
+    }
+
+    /// The next chunk among the gaps. Only the lowest ready one counts: in ordered mode, those behind it are even further
+    /// beyond the window. A chunk that would be a crumb waits until the window has moved, unless it is the head itself.
+    fn next_gap(&self, now: Instant) -> Option<ByteRange> {
+        let gap = self.pending.first_ready(now)?;
+        let room = gap.intersect(ByteRange::new(0, self.bound()))?;
+        let is_crumb = room.len() < self.options.min_chunk && room.end < gap.end;
+        if is_crumb && gap.start > self.head {
+            return None;
+        }
+        let len = plan::chunk_len(&self.options, self.pending.bytes(), self.speed);
+        Some(ByteRange::new(
+            gap.start,
+            plan::cut(&self.options, room, len),
+        ))
+    }
+
+    /// The chunk to steal from and the offset to steal from on, if that is worth it.
+    ///
+    /// While bytes wait for their time, only the head is worth it: the others would take a turn from them.
+    fn laggard(&self, now: Instant) -> Option<(ChunkId, u64)> {
+        let loot = |(&id, flight): (&ChunkId, &Flight)| {
+            let (expected, at) = self.loot(flight, now)?;
+            Some((id, at, expected))
+        };
+        if self.options.window.is_some() {
+            let running = self.flights.iter().filter(|(_, f)| !f.rest.is_empty());
+            let head = running.min_by_key(|(_, flight)| flight.rest.start);
+            if let Some((id, at, _)) = head.and_then(loot) {
+                return Some((id, at));
+            }
+        }
+        if !self.pending.is_empty() {
+            return None;
+        }
+        self.flights
+            .iter()
+            .filter_map(loot)
+            .max_by(|(_, _, one), (_, _, other)| one.total_cmp(other))
+            .map(|(id, at, _)| (id, at))
+    }
+
+    /// How long a chunk will still take, in seconds, and where to split it; `None` if it is to be left alone.
+    fn loot(&self, flight: &Flight, now: Instant) -> Option<(f64, u64)> {
+        let rest = flight.rest;
+        if rest.is_empty() {
+            return None;
+        }
+        let enough = self.options.min_chunk.saturating_mul(2);
+        if flight.is_stalled(self.delivered, enough, now) {
+            return Some((f64::INFINITY, rest.start));
+        }
+        if rest.len() < enough.max(2) {
+            return None;
+        }
+        let expected = flight.expected(self.speed, now)?;
+        (expected > LAGGARD).then(|| (expected, plan::middle(rest)))
+    }
+
+    /// Splits the victim at `at` and begins a chunk with the tail, which keeps its history.
+    fn steal(&mut self, victim: ChunkId, at: u64, now: Instant) -> Chunk {
+        let mut tail = ByteRange::new(at, at);
+        if let Some(flight) = self.flights.get_mut(&victim) {
+            tail.end = flight.rest.end;
+            flight.rest.end = at;
+            let history = History {
+                attempts: if flight.arrived { 0 } else { flight.attempts },
+                not_before: None,
+            };
+            self.pending.put(tail, history);
+        }
+        self.launch(tail, self.options.open, now)
+    }
+
+    /// Moves a range from the gaps into flight.
+    fn launch(&mut self, range: ByteRange, open: bool, now: Instant) -> Chunk {
+        let attempts = if range.is_empty() {
+            0
+        } else {
+            self.pending.take(range).attempts
+        };
+        let id = ChunkId(self.next_id);
+        self.next_id += 1;
+        let body_end = if open { u64::MAX } else { range.end };
+        let flight = Flight::new(range, body_end, attempts, self.delivered, now);
+        self.flights.insert(id, flight);
+        Chunk {
+            id,
+            range,
+            open,
+            attempt: attempts,
+        }
+    }
+
+    /// Lets a chunk that has reached its end go on into the gap behind it. False if there is none, or the body ends here.
+    fn take_over(&mut self, flight: &mut Flight) -> bool {
+        let end = flight.rest.end;
+        let reach = flight.body_end.min(self.bound());
+        let gap = self
+            .pending
+            .run_at(end)
+            .and_then(|gap| gap.intersect(ByteRange::new(0, reach)));
+        let Some(gap) = gap else {
+            return false;
+        };
+        let len = plan::chunk_len(&self.options, self.pending.bytes(), self.speed);
+        let more = ByteRange::new(end, plan::cut(&self.options, gap, len));
+        self.pending.take(more);
+        flight.rest = more;
+        true
+    }
+}
