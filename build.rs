@@ -1,0 +1,89 @@
+//! Embeds the fingerprint files and asks the linker for the hooks that `src/net` defines.
+//!
+//! A wrong fingerprint file fails the build with file, line and key. A hook that the code lacks, or a symbol that no
+//! library has, is a link error that names it; so libcurl's own fingerprint never leaks silently.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a build script is told everything by its environment"
+)]
+#![allow(unreachable_pub, reason = "the modules below are the library's own")]
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::{env, fs, process};
+
+#[allow(dead_code)]
+#[path = "src/fingerprint/headers.rs"]
+mod headers;
+#[allow(dead_code)]
+#[path = "src/fingerprint/names.rs"]
+mod names;
+#[allow(dead_code)]
+#[path = "src/fingerprint/schema.rs"]
+mod schema;
+
+/// Functions of nghttp2 and BoringSSL whose callers in libcurl are led through `src/net/hooks.rs`.
+const HOOKS: [&str; 9] = [
+    "SSL_new",
+    "SSL_write",
+    "nghttp2_session_callbacks_set_send_callback",
+    "nghttp2_session_consume",
+    "nghttp2_session_set_local_window_size",
+    "nghttp2_submit_request",
+    "nghttp2_submit_rst_stream",
+    "nghttp2_submit_settings",
+    "nghttp2_submit_window_update",
+];
+
+fn main() {
+    if let Err(message) = embed_fingerprints() {
+        eprintln!("{message}");
+        process::exit(1);
+    }
+    for hook in HOOKS {
+        println!("cargo:rustc-link-arg=-Wl,--wrap={hook}");
+    }
+    println!("cargo:rerun-if-changed=build.rs");
+    for file in ["headers", "names", "schema"] {
+        println!("cargo:rerun-if-changed=src/fingerprint/{file}.rs");
+    }
+}
+
+/// Writes a table of (name, text), sorted by name, after parsing each file.
+fn embed_fingerprints() -> Result<(), String> {
+    let root = env::var("CARGO_MANIFEST_DIR").map_err(|_| "run by cargo only".to_owned())?;
+    let folder = Path::new(&root).join("fingerprints");
+    println!("cargo:rerun-if-changed={}", folder.display());
+    let mut paths: Vec<_> = fs::read_dir(&folder)
+        .map_err(|error| format!("{}: {error}", folder.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .collect();
+    paths.sort();
+    let mut table = String::from("const EMBEDDED: &[(&str, &str)] = &[\n");
+    for path in &paths {
+        let text =
+            fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let fingerprint = schema::Fingerprint::parse(&text)
+            .map_err(|error| format!("fingerprint file {}: {error}", path.display()))?;
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        if fingerprint.browser.name != name {
+            return Err(format!(
+                "fingerprint file {}: browser.name must be `{name}`",
+                path.display()
+            ));
+        }
+        writeln!(table, "    ({name:?}, include_str!({path:?})),")
+            .map_err(|error| error.to_string())?;
+    }
+    table.push_str("];\n");
+    let out = env::var("OUT_DIR").map_err(|_| "run by cargo only".to_owned())?;
+    fs::write(Path::new(&out).join("fingerprints.rs"), table).map_err(|error| error.to_string())
+}
