@@ -1,0 +1,211 @@
+//! The driver thread: the only owner of the curl multi handle and of every easy handle.
+//!
+//! Its loop has one place to wait, `curl_multi_poll`, which ends for network activity, for libcurl's own timers and
+//! for the client's wakeup; there is no polling interval. It never waits for the flow: events go into unbounded
+//! channels whose content is bounded by each transfer's credit.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use curl::easy::Easy2;
+use curl::multi::{Easy2Handle, Multi, MultiWaker};
+
+use super::handler::Body;
+use super::{Command, Error, Event, Id, Options, hooks, setup};
+
+/// Longest single wait; libcurl shortens it to its next timer, the waker to nothing.
+const WAIT: Duration = Duration::from_secs(3600);
+
+/// Rounds of the loop that a part of a block may wait for more bytes while other transfers keep the loop busy.
+const ROUNDS: u64 = 8;
+
+/// Starts the thread and waits until libcurl is ready in it.
+pub(super) fn spawn(
+    options: Options,
+    commands: Receiver<Command>,
+) -> Result<(MultiWaker, JoinHandle<()>), Error> {
+    let (ready, started) = channel();
+    let thread = thread::Builder::new()
+        .name("hs-net".into())
+        .spawn(move || run(options, commands, &ready))
+        .map_err(|error| Error::setup(format!("starting the network thread: {error}")))?;
+    let waker = started
+        .recv()
+        .map_err(|_| Error::setup("the network thread ended at once".into()))??;
+    Ok((waker, thread))
+}
+
+fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<MultiWaker, Error>>) {
+    let _worn = hooks::wear(&options.fingerprint);
+    let mut multi = Multi::new();
+    let configured = multi
+        .pipelining(false, true)
+        .and_then(|()| multi.set_max_connects(256))
+        .map_err(|error| Error::setup(format!("configuring the curl multi handle: {error}")));
+    let ready_to_go = configured.is_ok();
+    let _ = ready.send(configured.map(|()| multi.waker()));
+    if ready_to_go {
+        Driver {
+            multi,
+            options,
+            commands,
+            active: HashMap::new(),
+            round: 0,
+        }
+        .drive();
+    }
+}
+
+struct Driver {
+    multi: Multi,
+    options: Options,
+    /// Closed when the last client is gone.
+    commands: Receiver<Command>,
+    /// Every transfer that has not had its `End`.
+    active: HashMap<Id, Easy2Handle<Body>>,
+    /// Counts the loop's rounds, to age parts of blocks.
+    round: u64,
+}
+
+impl Driver {
+    fn drive(&mut self) {
+        while self.obey() {
+            self.round += 1;
+            if let Err(error) = self.multi.perform() {
+                self.fail_all(&error);
+            }
+            self.collect();
+            // An empty first look means that nothing is waiting in a socket: what has come so far is passed on, and
+            // then the thread may sleep. The look may swallow a wakeup, hence the commands are drained again.
+            let busy = self
+                .multi
+                .poll(&mut [], Duration::ZERO)
+                .is_ok_and(|sockets| sockets > 0);
+            self.flush(busy);
+            if !busy {
+                if !self.obey() {
+                    return;
+                }
+                let _ = self.multi.poll(&mut [], WAIT);
+            }
+        }
+    }
+
+    /// Executes all commands that have come; false when the channel is closed.
+    fn obey(&mut self) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Start {
+                    id,
+                    request,
+                    events,
+                }) => self.start(id, &request, events),
+                Ok(Command::Grant { id, bytes }) => self.grant(id, bytes),
+                Ok(Command::Cancel { id }) => drop(self.remove(id)),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn start(
+        &mut self,
+        id: Id,
+        request: &super::Request,
+        events: tokio::sync::mpsc::UnboundedSender<Event>,
+    ) {
+        let begun = setup::easy(
+            request,
+            &self.options,
+            Body::new(&self.options, events.clone()),
+        )
+        .and_then(|easy| {
+            hooks::expect(
+                easy.raw().cast(),
+                setup::http2_request(request, &self.options),
+            );
+            self.multi
+                .add2(easy)
+                .map_err(|error| Error::setup(format!("adding a transfer: {error}")))
+        });
+        let added = begun.and_then(|mut handle| {
+            handle
+                .set_token(id)
+                .map_err(|error| Error::setup(format!("numbering a transfer: {error}")))?;
+            Ok(handle)
+        });
+        match added {
+            Ok(handle) => {
+                self.active.insert(id, handle);
+            }
+            // The receiver may be gone already, as in every send below: then nobody wants to know.
+            Err(error) => drop(events.send(Event::End(Err(error)))),
+        }
+    }
+
+    fn grant(&mut self, id: Id, bytes: usize) {
+        if let Some(handle) = self.active.get_mut(&id)
+            && handle.get_mut().grant(bytes)
+        {
+            // Fails only for a handle that is not in a transfer any more; its end is then on the way.
+            let _ = handle.unpause_write();
+        }
+    }
+
+    fn remove(&mut self, id: Id) -> Option<Easy2<Body>> {
+        let handle = self.active.remove(&id)?;
+        hooks::forget(handle.raw().cast());
+        self.multi.remove2(handle).ok()
+    }
+
+    /// Ends the transfers that libcurl has finished.
+    fn collect(&mut self) {
+        let mut finished = Vec::new();
+        self.multi.messages(|message| {
+            if let Ok(id) = message.token() {
+                let result = self
+                    .active
+                    .get(&id)
+                    .and_then(|handle| message.result_for2(handle));
+                finished.push((id, result));
+            }
+        });
+        for (id, result) in finished {
+            if let Some(mut easy) = self.remove(id) {
+                easy.get_mut().end(
+                    result
+                        .unwrap_or(Ok(()))
+                        .map_err(|error| Error::from_curl(&error)),
+                );
+            }
+        }
+    }
+
+    /// Passes on parts of blocks: all of them when the sockets are empty, else those that waited long.
+    fn flush(&mut self, busy: bool) {
+        let round = self.round;
+        for handle in self.active.values_mut() {
+            handle.get_mut().flush_older_than(
+                if busy {
+                    round.saturating_sub(ROUNDS)
+                } else {
+                    u64::MAX
+                },
+                round,
+            );
+        }
+    }
+
+    /// A multi handle that fails as a whole takes its transfers with it.
+    fn fail_all(&mut self, error: &curl::MultiError) {
+        let ids: Vec<Id> = self.active.keys().copied().collect();
+        for id in ids {
+            if let Some(mut easy) = self.remove(id) {
+                easy.get_mut()
+                    .end(Err(Error::setup(format!("driving transfers: {error}"))));
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What libcurl reports, in the terms of [`retry`](crate::retry).
+//!
+//! The only place that knows a `CURLcode`. libcurl's own sentence is kept for the user; the [`Fault`] decides.
+
+use crate::retry::Fault;
+
+/// A transfer that brought no complete message, or could not begin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    fault: Fault,
+    message: String,
+}
+
+impl Error {
+    /// An error of our own making.
+    #[must_use]
+    pub fn new(fault: Fault, message: impl Into<String>) -> Self {
+        Self {
+            fault,
+            message: message.into(),
+        }
+    }
+
+    /// The kind of failure.
+    #[must_use]
+    pub fn fault(&self) -> &Fault {
+        &self.fault
+    }
+
+    pub(super) fn setup(message: String) -> Self {
+        Self::new(Fault::Other(message.clone()), message)
+    }
+
+    /// The driver ended without ending this transfer.
+    pub(super) fn gone() -> Self {
+        Self::setup("the network thread has stopped".into())
+    }
+
+    pub(super) fn from_curl(error: &curl::Error) -> Self {
+        let message = lower_first(
+            error
+                .extra_description()
+                .unwrap_or_else(|| error.description()),
+        );
+        Self::new(fault(error, &message), message)
+    }
+}
+
+/// Maps a `CURLcode`; some are too coarse and are told apart by libcurl's sentence.
+fn fault(error: &curl::Error, message: &str) -> Fault {
+    match error.code() {
+        curl_sys::CURLE_COULDNT_RESOLVE_HOST => Fault::Resolve,
+        curl_sys::CURLE_COULDNT_RESOLVE_PROXY | CURLE_PROXY => Fault::Proxy(message.into()),
+        curl_sys::CURLE_COULDNT_CONNECT => Fault::Connect,
+        curl_sys::CURLE_OPERATION_TIMEDOUT if message.contains("onnect") => Fault::ConnectTimeout,
+        curl_sys::CURLE_OPERATION_TIMEDOUT => Fault::Timeout,
+        curl_sys::CURLE_PEER_FAILED_VERIFICATION | curl_sys::CURLE_SSL_ISSUER_ERROR => {
+            Fault::Certificate(message.into())
+        }
+        curl_sys::CURLE_SSL_CONNECT_ERROR | curl_sys::CURLE_SSL_CIPHER => {
+            Fault::Tls(message.into())
+        }
+        curl_sys::CURLE_SEND_ERROR
+        | curl_sys::CURLE_RECV_ERROR
+        | curl_sys::CURLE_GOT_NOTHING
+        | curl_sys::CURLE_PARTIAL_FILE => Fault::Reset,
+        curl_sys::CURLE_HTTP2 | curl_sys::CURLE_HTTP2_STREAM => http2_fault(message),
+        curl_sys::CURLE_FTP_WEIRD_SERVER_REPLY => Fault::Protocol(message.into()),
+        curl_sys::CURLE_URL_MALFORMAT | curl_sys::CURLE_UNSUPPORTED_PROTOCOL => {
+            Fault::Impossible(message.into())
+        }
+        _ => Fault::Other(message.into()),
+    }
+}
+
+/// libcurl ends its sentence about a stream with the error's name and number: `… INTERNAL_ERROR (err 2)`.
+fn http2_fault(message: &str) -> Fault {
+    let code = message
+        .rsplit_once("(err ")
+        .and_then(|(_, rest)| rest.trim_end_matches([')', '.']).parse().ok())
+        .unwrap_or(0);
+    match code {
+        REFUSED_STREAM => Fault::RefusedStream,
+        HTTP_1_1_REQUIRED => Fault::Http11Required,
+        code => Fault::Http2 { code },
+    }
+}
+
+/// `CURLE_PROXY`, which the bindings lack.
+const CURLE_PROXY: curl_sys::CURLcode = 97;
+/// Error codes of HTTP/2 (RFC 9113 §7).
+const REFUSED_STREAM: u32 = 7;
+const HTTP_1_1_REQUIRED: u32 = 13;
+
+/// libcurl's sentences begin with a capital; ours stand behind a colon. Abbreviations stay.
+fn lower_first(message: &str) -> String {
+    let mut letters = message.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stream_errors_are_told_apart_by_their_number() {
+        let told = |code| {
+            http2_fault(&format!(
+                "HTTP/2 stream 1 was not closed cleanly: X (err {code})"
+            ))
+        };
+        assert_eq!(told(7), Fault::RefusedStream);
+        assert_eq!(told(13), Fault::Http11Required);
+        assert_eq!(told(2), Fault::Http2 { code: 2 });
+        assert_eq!(http2_fault("no number"), Fault::Http2 { code: 0 });
+    }
+
+    #[test]
+    fn sentences_begin_small_and_abbreviations_stay() {
+        assert_eq!(
+            lower_first("Could not resolve host: x"),
+            "could not resolve host: x"
+        );
+        assert_eq!(
+            lower_first("SSL certificate problem"),
+            "SSL certificate problem"
+        );
+        assert_eq!(lower_first("A b"), "a b");
+        assert_eq!(lower_first(""), "");
+    }
+}

@@ -1,0 +1,224 @@
+//! What libcurl calls while one transfer runs: header lines become a [`Head`], body bytes become [`Block`]s.
+//!
+//! Credit: a transfer may deliver its window; when that is used up the write callback pauses it, and a grant lets it
+//! go on. It may be overdrawn by one callback's bytes (16 KiB), because libcurl delivers all or nothing.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use curl::easy::{Handler, WriteError};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{BLOCK, Block, Error, Event, Options, tls};
+use crate::fingerprint::Fingerprint;
+use crate::http::{Head, Headers, Protocol};
+
+/// The state of one transfer on the driver thread.
+pub(super) struct Body {
+    /// The other end is the flow's `Transfer`.
+    events: UnboundedSender<Event>,
+    /// Worn by the connection, if this transfer opens one.
+    fingerprint: Arc<Fingerprint>,
+    /// For the head: libcurl is asked for one URL and follows no redirect.
+    url: String,
+    /// The head being read; `None` once it was sent.
+    head: Option<HeadReader>,
+    /// Body bytes that may still be delivered; below zero after an overdraft.
+    credit: isize,
+    /// Whether the write callback has paused the transfer.
+    paused: bool,
+    /// Bytes that wait to become a block; at most [`BLOCK`]. What is left of its capacity after a flush is used up
+    /// before memory is taken anew.
+    part: BytesMut,
+    /// Round of the driver's loop in which `part` got its first byte; 0 = not yet known.
+    since: u64,
+    /// Offset in the body of the first byte of `part`.
+    offset: u64,
+}
+
+impl Body {
+    pub(super) fn new(options: &Options, events: UnboundedSender<Event>) -> Self {
+        Self {
+            events,
+            fingerprint: options.fingerprint.clone(),
+            url: String::new(),
+            head: Some(HeadReader::default()),
+            credit: isize::try_from(options.window).unwrap_or(isize::MAX),
+            paused: false,
+            part: BytesMut::new(),
+            since: 0,
+            offset: 0,
+        }
+    }
+
+    pub(super) fn set_url(&mut self, url: &str) {
+        url.clone_into(&mut self.url);
+    }
+
+    /// Adds credit; true if the transfer must be unpaused.
+    pub(super) fn grant(&mut self, bytes: usize) -> bool {
+        self.credit = self.credit.saturating_add_unsigned(bytes);
+        let resume = self.paused && self.credit > 0;
+        if resume {
+            self.paused = false;
+        }
+        resume
+    }
+
+    /// Sends what waits if it waits since `oldest` or before. A part without a round gets `round`.
+    pub(super) fn flush_older_than(&mut self, oldest: u64, round: u64) {
+        if self.since == 0 {
+            self.since = round;
+        }
+        if self.since <= oldest {
+            self.flush();
+        }
+    }
+
+    /// The last event.
+    pub(super) fn end(&mut self, result: Result<(), Error>) {
+        self.flush();
+        self.send(Event::End(result));
+    }
+
+    fn flush(&mut self) {
+        if !self.part.is_empty() {
+            let bytes = self.part.split().freeze();
+            let offset = self.offset;
+            self.offset += bytes.len() as u64;
+            self.send(Event::Data(Block { offset, bytes }));
+        }
+        self.since = 0;
+    }
+
+    fn send(&self, event: Event) {
+        // Nobody listens any more when the flow has dropped the transfer; a cancel is on its way.
+        let _ = self.events.send(event);
+    }
+}
+
+impl Handler for Body {
+    fn header(&mut self, data: &[u8]) -> bool {
+        if let Some(reader) = &mut self.head
+            && let Some(head) = reader.line(data, &self.url)
+        {
+            self.head = None;
+            self.send(Event::Head(head));
+        }
+        true
+    }
+
+    fn write(&mut self, mut data: &[u8]) -> Result<usize, WriteError> {
+        if self.credit <= 0 {
+            self.paused = true;
+            self.flush();
+            return Err(WriteError::Pause);
+        }
+        let length = data.len();
+        self.credit -= isize::try_from(length).unwrap_or(isize::MAX);
+        while !data.is_empty() {
+            if self.part.len() == self.part.capacity() {
+                self.flush();
+                self.part = BytesMut::with_capacity(BLOCK);
+            }
+            let room = self.part.capacity() - self.part.len();
+            let (now, later) = data.split_at(data.len().min(room));
+            self.part.extend_from_slice(now);
+            data = later;
+        }
+        Ok(length)
+    }
+
+    fn ssl_ctx(&mut self, context: *mut std::ffi::c_void) -> Result<(), curl::Error> {
+        tls::dress_context(context, &self.fingerprint.tls)
+    }
+}
+
+/// Collects header lines; interim answers (1xx) are read over.
+#[derive(Default)]
+struct HeadReader {
+    /// Status and version of the answer whose headers are being read.
+    status: Option<(u16, Protocol)>,
+    headers: Headers,
+}
+
+impl HeadReader {
+    /// Takes one line; the head, when the line was the blank one that ends a final answer.
+    fn line(&mut self, data: &[u8], url: &str) -> Option<Head> {
+        let line = text(data);
+        let line = line.trim_end_matches(['\r', '\n']);
+        if let Some(status) = status_line(line) {
+            self.status = Some(status);
+            self.headers = Headers::default();
+        } else if let Some((name, value)) = line.split_once(':') {
+            self.headers.append(name.trim(), value.trim());
+        } else if line.is_empty()
+            && let Some((status, protocol)) = self.status.take()
+            && status >= 200
+        {
+            return Some(Head {
+                status,
+                protocol,
+                url: url.to_owned(),
+                headers: std::mem::take(&mut self.headers),
+            });
+        }
+        None
+    }
+}
+
+/// Bytes of a header as text: UTF-8, which servers send against the rules, else Latin-1, which the rules once allowed.
+fn text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().copied().map(char::from).collect(),
+    }
+}
+
+/// Parses `HTTP/1.1 200 OK`, `HTTP/2 200`.
+fn status_line(line: &str) -> Option<(u16, Protocol)> {
+    let (version, rest) = line.strip_prefix("HTTP/")?.split_once(' ')?;
+    let protocol = match version {
+        "1.0" => Protocol::Http10,
+        "1.1" => Protocol::Http11,
+        "2" | "2.0" => Protocol::Http2,
+        "3" => Protocol::Http3,
+        _ => return None,
+    };
+    Some((rest.get(..3)?.parse().ok()?, protocol))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interim_answers_are_read_over() {
+        let mut reader = HeadReader::default();
+        let mut lines = [
+            "HTTP/2 103 \r\n",
+            "link: a\r\n",
+            "\r\n",
+            "HTTP/2 200 \r\n",
+            "ETag: \"x:y\"\r\n",
+            "\r\n",
+        ]
+        .map(|line| reader.line(line.as_bytes(), "https://h/"));
+        let head = lines[5].take().unwrap();
+        assert!(lines.iter().all(Option::is_none));
+        assert_eq!((head.status, head.protocol), (200, Protocol::Http2));
+        assert_eq!(head.headers.get("etag"), Some("\"x:y\""));
+        assert_eq!(head.headers.get("link"), None);
+    }
+
+    #[test]
+    fn a_status_line_is_told_from_a_header() {
+        assert_eq!(
+            status_line("HTTP/1.1 206 Partial Content"),
+            Some((206, Protocol::Http11))
+        );
+        assert_eq!(status_line("HTTP/1.0 404"), Some((404, Protocol::Http10)));
+        assert_eq!(status_line("HTTP/9 200"), None);
+        assert_eq!(status_line("X: HTTP/1.1 200"), None);
+    }
+}

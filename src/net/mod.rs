@@ -1,0 +1,268 @@
+//! HTTP transfers as a browser would make them: one thread, one curl multi handle, commands in, events out.
+//!
+//! [`Client`] is the small handle that the flow holds; the thread behind it ([`driver`]) owns libcurl and wears one
+//! fingerprint. Why a thread of its own: libcurl's multi handle is not `Send`-friendly state, and a driver that only
+//! ever waits in one place cannot lose a wakeup. Plain data crosses in both directions; how much body data may wait on
+//! its way is bounded by credit, as in HTTP/2.
+//!
+//! This module runs transfers and nothing more: it follows no redirect, retries nothing and judges no answer.
+
+#![allow(unsafe_code, reason = "libcurl, nghttp2 and BoringSSL are C")]
+
+mod driver;
+mod error;
+mod handler;
+mod hooks;
+mod http2;
+mod setup;
+mod tls;
+
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use curl::multi::MultiWaker;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::fingerprint::headers::Places;
+use crate::fingerprint::{Fingerprint, schema};
+use crate::http::Head;
+
+pub use error::Error;
+pub use setup::versions;
+
+/// Bytes that one [`Block`] carries at most; libcurl's own callbacks bring 16 KiB.
+pub(crate) const BLOCK: usize = 256 * 1024;
+
+/// How a client connects; the same for all its transfers.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What every connection and request looks like.
+    pub fingerprint: Arc<Fingerprint>,
+    /// Accept any certificate (`CURLOPT_SSL_VERIFYPEER`, `CURLOPT_SSL_VERIFYHOST`).
+    pub insecure: bool,
+    /// Certificates to trust instead of the system's, PEM (`CURLOPT_CAINFO`).
+    pub cacert: Option<PathBuf>,
+    /// Time for name, TCP and TLS together (`CURLOPT_CONNECTTIMEOUT_MS`).
+    pub connect_timeout: Duration,
+    /// Bytes of body that one transfer may deliver before they are taken; at least one block.
+    pub window: usize,
+}
+
+/// Which of the fingerprint's request shapes a request takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An address that was typed in.
+    Navigation,
+    /// A range beside a running download.
+    Slice,
+    /// The range that takes up an earlier download.
+    Resume,
+}
+
+impl Kind {
+    fn shape(self, fingerprint: &Fingerprint) -> &schema::RequestShape {
+        match self {
+            Self::Navigation => &fingerprint.navigation,
+            Self::Slice => &fingerprint.slice,
+            Self::Resume => &fingerprint.resume,
+        }
+    }
+}
+
+/// One GET.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Absolute `http` or `https` URL.
+    pub url: String,
+    /// Its shape.
+    pub kind: Kind,
+    /// What it brings for the shape's places.
+    pub places: Places,
+}
+
+/// Consecutive bytes of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Where they lie in the body (not in the file: a slice's body begins at 0).
+    pub offset: u64,
+    /// At least one byte, at most 256 KiB.
+    pub bytes: Bytes,
+}
+
+/// What a transfer reports: at most one `Head`, then `Data` in order, then exactly one `End`.
+#[derive(Debug)]
+pub enum Event {
+    /// Status and headers of the final answer.
+    Head(Head),
+    /// Some of its body.
+    Data(Block),
+    /// Nothing comes after this. `Ok` means that the message was complete as HTTP frames it.
+    End(Result<(), Error>),
+}
+
+/// Number of a transfer within its client.
+type Id = usize;
+
+/// What the driver is told. A closed channel tells it to stop.
+enum Command {
+    Start {
+        id: Id,
+        request: Box<Request>,
+        events: UnboundedSender<Event>,
+    },
+    /// That many body bytes were taken; as many more may come.
+    Grant {
+        id: Id,
+        bytes: usize,
+    },
+    Cancel {
+        id: Id,
+    },
+}
+
+/// The handle to a driver thread; clones share it. Dropping the last one (transfers hold one too) ends the thread.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    /// `None` only while dropping.
+    commands: Mutex<Option<Sender<Command>>>,
+    /// Interrupts the driver's wait; always used after a send.
+    waker: Option<MultiWaker>,
+    /// The driver; `None` for a fake and while dropping.
+    thread: Option<JoinHandle<()>>,
+    /// Number of the next transfer.
+    next: std::sync::atomic::AtomicUsize,
+    /// See [`Options::window`].
+    window: usize,
+}
+
+impl Client {
+    /// Starts the driver thread.
+    ///
+    /// # Errors
+    /// [`Error`] if the system gives no thread or libcurl cannot start.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let window = options.window.max(BLOCK);
+        let (commands, receiver) = mpsc::channel();
+        let (waker, thread) = driver::spawn(Options { window, ..options }, receiver)?;
+        Ok(Self(Arc::new(Inner {
+            commands: Mutex::new(Some(commands)),
+            waker: Some(waker),
+            thread: Some(thread),
+            next: std::sync::atomic::AtomicUsize::new(0),
+            window,
+        })))
+    }
+
+    /// Starts a transfer; it fails, if it does, in its [`Event::End`].
+    #[must_use]
+    pub fn start(&self, request: Request) -> Transfer {
+        let id = self
+            .0
+            .next
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let (events, receiver) = unbounded_channel();
+        self.0.send(Command::Start {
+            id,
+            request: Box::new(request),
+            events,
+        });
+        Transfer {
+            id,
+            events: receiver,
+            client: self.clone(),
+            taken: 0,
+            ended: false,
+        }
+    }
+}
+
+impl Inner {
+    /// Send first, wake second: the driver drains its commands after every wait.
+    fn send(&self, command: Command) {
+        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        if commands
+            .as_ref()
+            .is_some_and(|commands| commands.send(command).is_ok())
+        {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            // It can only fail for a multi handle that is gone, and then nobody waits.
+            let _ = waker.wakeup();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.commands
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        self.wake();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the driver has already been reported by its transfers' ends.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One running GET. Dropping it cancels it.
+pub struct Transfer {
+    id: Id,
+    events: UnboundedReceiver<Event>,
+    client: Client,
+    /// Body bytes taken since the last grant.
+    taken: usize,
+    /// Whether `End` was seen: then there is nothing to cancel.
+    ended: bool,
+}
+
+impl Transfer {
+    /// The next event. After `End`, and only then, `None`.
+    pub async fn next(&mut self) -> Option<Event> {
+        if self.ended {
+            return None;
+        }
+        let event = self
+            .events
+            .recv()
+            .await
+            .unwrap_or_else(|| Event::End(Err(Error::gone())));
+        match &event {
+            Event::Data(block) => self.take(block.bytes.len()),
+            Event::End(_) => self.ended = true,
+            Event::Head(_) => {}
+        }
+        Some(event)
+    }
+
+    /// Gives credit back by half windows, so that grants are few and the driver seldom stops.
+    fn take(&mut self, bytes: usize) {
+        self.taken += bytes;
+        if self.taken >= self.client.0.window / 2 {
+            self.client.0.send(Command::Grant {
+                id: self.id,
+                bytes: self.taken,
+            });
+            self.taken = 0;
+        }
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.client.0.send(Command::Cancel { id: self.id });
+        }
+    }
+}
