@@ -1,0 +1,352 @@
+//! Fetches what a part file lacks, beginning with a body that is arriving already.
+//!
+//! Every transfer is a future of its own, straight from request to last byte; all of them run in one task and share the
+//! file's schedule, so nothing is locked. What a server without ranges sends is a single stream with the same loop.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::Notify;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::{Context, Job, Stop, timed};
+use crate::answer::{self, Meaning, Ranges};
+use crate::fingerprint::headers::Places;
+use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
+use crate::plan::Options;
+use crate::range::ByteRange;
+use crate::report::Update;
+use crate::resolve::{Opening, Problem, Resource, head};
+use crate::retry::{Failure, Verdict};
+use crate::schedule::{Chunk, ChunkId, Outcome, Schedule};
+use crate::sink::{self, Part};
+
+/// How often progress is reported.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long a complete body may take to be reported as such; after that its connection is given up.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Writes all that is missing into `part`.
+pub(super) async fn fetch(job: &Job<'_>, part: &Part, opening: Opening) -> Result<(), Stop> {
+    let Opening {
+        resource,
+        transfer,
+        from,
+        ..
+    } = opening;
+    match resource.entity.length {
+        Some(length) if resource.ranges != Ranges::No && !job.no_ranges.get() => {
+            File::new(job, part, &resource, length)
+                .run(transfer, from)
+                .await
+        }
+        Some(_) | None => stream(job, part, &resource, transfer).await,
+    }
+}
+
+/// A body that cannot be asked for in parts: one transfer, from the first byte to the last.
+async fn stream(
+    job: &Job<'_>,
+    part: &Part,
+    resource: &Resource,
+    mut transfer: Transfer,
+) -> Result<(), Stop> {
+    let mut got = 0;
+    let mut ticks = ticks();
+    loop {
+        let event = tokio::select! {
+            event = timed(job.context.stall, next(&mut transfer)) => event.map_err(Stop::Again)?,
+            _ = ticks.tick() => {
+                job.progress(got, 1);
+                continue;
+            }
+            stopped = job.context.stopped() => return Err(Stop::Fatal(stopped)),
+        };
+        let Some(Block { bytes, .. }) = event else {
+            break;
+        };
+        let room = resource
+            .entity
+            .length
+            .map_or(u64::MAX, |length| length - got);
+        let kept = room.min(bytes.len() as u64);
+        part.write(got, first(bytes, kept)).await?;
+        got += kept;
+        if resource.entity.length == Some(got) {
+            break;
+        }
+    }
+    match resource.entity.length {
+        Some(length) if got < length => Err(Stop::Again(Failure::Short.into())),
+        Some(_) => Ok(()),
+        None => {
+            part.ends_at(got);
+            Ok(())
+        }
+    }
+}
+
+/// Why one transfer ended before its chunk did.
+enum Trouble {
+    Disk(sink::Error),
+    Net(Problem),
+}
+
+impl<T: Into<Problem>> From<T> for Trouble {
+    fn from(problem: T) -> Self {
+        Self::Net(problem.into())
+    }
+}
+
+type Transfers<'a> = FuturesUnordered<LocalBoxFuture<'a, (ChunkId, Result<(), Trouble>)>>;
+
+/// A file that is fetched in ranges; shared by its transfers.
+struct File<'a> {
+    job: &'a Job<'a>,
+    part: &'a Part,
+    resource: &'a Resource,
+    /// What is asked for and what has come. Never borrowed across an await.
+    schedule: RefCell<Schedule>,
+    /// Requests allowed at once: 2 while one range tries whether the server takes them, 1 when it does not.
+    limit: Cell<usize>,
+    /// Requests allowed at once where ranges work.
+    requests: usize,
+    /// Told whenever a chunk begins, which may have been taken from another.
+    started: Notify,
+}
+
+impl<'a> File<'a> {
+    fn new(job: &'a Job<'a>, part: &'a Part, resource: &'a Resource, length: u64) -> Self {
+        let requests = job.context.requests(resource.protocol);
+        let options = Options {
+            requests,
+            min_chunk: job.context.min_chunk,
+            ..Options::default()
+        };
+        let schedule = Schedule::new(part.done().complement(length), options);
+        let limit = if resource.ranges == Ranges::Yes {
+            requests
+        } else {
+            requests.min(2)
+        };
+        Self {
+            job,
+            part,
+            resource,
+            schedule: RefCell::new(schedule),
+            limit: Cell::new(limit),
+            requests,
+            started: Notify::new(),
+        }
+    }
+
+    /// Keeps requests in flight until nothing is missing.
+    async fn run(&self, opened: Transfer, from: u64) -> Result<(), Stop> {
+        let mut transfers: Transfers<'_> = FuturesUnordered::new();
+        let first = self.schedule.borrow_mut().adopt(from, Context::now());
+        let mut opened_by = Some(first.id);
+        transfers.push(
+            self.deliver(first.id, opened, from, None)
+                .map(move |end| (first.id, end))
+                .boxed_local(),
+        );
+        let mut ticks = ticks();
+        loop {
+            while let Some(chunk) = self.start() {
+                transfers.push(
+                    self.ask(chunk)
+                        .map(move |end| (chunk.id, end))
+                        .boxed_local(),
+                );
+            }
+            if transfers.is_empty() && self.schedule.borrow().is_done() {
+                return Ok(());
+            }
+            let wake = self.schedule.borrow().wake();
+            tokio::select! {
+                Some((id, end)) = transfers.next() => {
+                    if opened_by == Some(id) {
+                        opened_by = None;
+                    }
+                    self.settle(id, end, opened_by.is_some())?;
+                }
+                () = sleep_until(wake.map_or_else(Instant::now, Instant::from_std)), if wake.is_some() => {}
+                _ = ticks.tick() => self.report(),
+                stopped = self.job.context.stopped() => return Err(Stop::Fatal(stopped)),
+            }
+        }
+    }
+
+    fn start(&self) -> Option<Chunk> {
+        let chunk = self
+            .schedule
+            .borrow_mut()
+            .start(self.limit.get(), Context::now())?;
+        self.started.notify_waiters();
+        Some(chunk)
+    }
+
+    /// Asks for a chunk and delivers its bytes.
+    async fn ask(&self, chunk: Chunk) -> Result<(), Trouble> {
+        let validator = &self.resource.entity.validator;
+        let range = if chunk.open {
+            chunk.range.request_open()
+        } else {
+            chunk.range.request()
+        };
+        let places = Places {
+            range: Some(range),
+            strong_etag: validator.if_match(),
+            if_range: validator.if_range(),
+            last_modified: validator.last_modified.clone(),
+            authorization: self.resource.authorization.clone(),
+            ..Places::default()
+        };
+        let request = Request {
+            url: self.resource.url.clone(),
+            kind: Kind::Slice,
+            places,
+        };
+        let mut transfer = self.job.context.client.start(request);
+        let head = tokio::select! {
+            head = timed(self.job.context.stall, head(&mut transfer)) => head?,
+            () = self.robbed(chunk.id) => return Ok(()),
+        };
+        let slice = answer::slice(&head, chunk.range, chunk.open, &self.resource.entity)
+            .map_err(|refusal| Failure::of(refusal, &head, Context::wall_clock()))?;
+        if slice.whole {
+            self.schedule.borrow_mut().runs_on(chunk.id);
+        } else {
+            self.limit.set(self.requests);
+        }
+        self.deliver(chunk.id, transfer, slice.range.start, Some(slice.range.end))
+            .await
+    }
+
+    /// Writes a chunk's bytes from a body that begins at offset `start` of the file and ends at `end`, if that is known.
+    async fn deliver(
+        &self,
+        id: ChunkId,
+        mut transfer: Transfer,
+        start: u64,
+        end: Option<u64>,
+    ) -> Result<(), Trouble> {
+        let end = end.or(self.resource.entity.length);
+        loop {
+            if self.rest(id).is_empty() {
+                return Ok(());
+            }
+            let block = tokio::select! {
+                block = timed(self.job.context.stall, next(&mut transfer)) => block?,
+                () = self.robbed(id) => return Ok(()),
+            };
+            let Some(block) = block else {
+                return Err(Failure::Short.into());
+            };
+            let offset = start + block.offset;
+            let arrived = block.bytes.len() as u64;
+            let kept = self
+                .schedule
+                .borrow_mut()
+                .advance(id, arrived, Context::now());
+            self.part
+                .write(offset, first(block.bytes, kept))
+                .await
+                .map_err(Trouble::Disk)?;
+            if Some(offset + arrived) == end {
+                // The body is complete, and its connection good for another request once libcurl has seen that too.
+                let _ = timed(LINGER, next(&mut transfer)).await;
+                // A server may send less than was asked for; the rest is asked for anew (RFC 9110 §15.3.7).
+                return Ok(());
+            }
+        }
+    }
+
+    /// Resolves when nothing of the chunk is left to a transfer that waits, because others took it over.
+    async fn robbed(&self, id: ChunkId) {
+        while !self.rest(id).is_empty() {
+            self.started.notified().await;
+        }
+    }
+
+    fn rest(&self, id: ChunkId) -> ByteRange {
+        self.schedule.borrow().rest(id)
+    }
+
+    /// Takes note of a transfer's end. `opened` says whether the body that opened the file is still arriving.
+    fn settle(&self, id: ChunkId, end: Result<(), Trouble>, opened: bool) -> Result<(), Stop> {
+        let mut schedule = self.schedule.borrow_mut();
+        let problem = match end {
+            Ok(()) => {
+                schedule.end(id, Outcome::Complete, Context::now());
+                return Ok(());
+            }
+            Err(Trouble::Disk(error)) => return Err(error.into()),
+            Err(Trouble::Net(problem)) => problem,
+        };
+        if let Failure::Refused(refusal) = &problem.failure
+            && refusal.meaning() == Meaning::NoRanges
+        {
+            self.job.no_ranges.set(true);
+            if !opened {
+                return Err(Stop::Again(problem));
+            }
+            // The body that is arriving brings everything, if need be alone.
+            self.limit.set(1);
+        }
+        let attempts = schedule.attempts_without_progress(id);
+        match self.job.verdict(&problem.failure, attempts) {
+            Verdict::Retry { after } => {
+                schedule.end(id, Outcome::Again { after }, Context::now());
+                self.job.retrying(&problem, after);
+                Ok(())
+            }
+            Verdict::Restart | Verdict::Reresolve => Err(Stop::Again(problem)),
+            Verdict::Fatal => Err(Stop::Fatal(self.job.failed(problem))),
+        }
+    }
+
+    fn report(&self) {
+        let schedule = self.schedule.borrow();
+        let length = self.resource.entity.length.unwrap_or_default();
+        self.job
+            .progress(length - schedule.missing(), schedule.in_flight());
+    }
+}
+
+impl Job<'_> {
+    fn progress(&self, bytes: u64, requests: usize) {
+        self.context.reporter.send(Update::Progress {
+            id: self.id,
+            bytes,
+            requests,
+        });
+    }
+}
+
+/// The next block; `None` when the message is complete.
+async fn next(transfer: &mut Transfer) -> Result<Option<Block>, NetError> {
+    loop {
+        match transfer.next().await {
+            Some(Event::Data(block)) => return Ok(Some(block)),
+            Some(Event::End(Ok(()))) | None => return Ok(None),
+            Some(Event::End(Err(error))) => return Err(error),
+            Some(Event::Head(_)) => {}
+        }
+    }
+}
+
+/// The first `length` of `bytes`.
+fn first(mut bytes: bytes::Bytes, length: u64) -> bytes::Bytes {
+    bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+    bytes
+}
+
+fn ticks() -> tokio::time::Interval {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks
+}

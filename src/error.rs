@@ -1,0 +1,170 @@
+//! What can go wrong with a run, as the user is told: what failed, on which URL, why, and what to do next.
+//!
+//! Every edge has an error of its own; this one adds the URL or the file, the exit code and the hint. Credentials are
+//! taken out of URLs before they get in here.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use crate::hash::Checksum;
+use crate::retry::{Failure, Fault};
+use crate::sink;
+
+/// Why a run, or the download of one file, failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line or the configuration is wrong.
+    #[error("{what}")]
+    Usage {
+        /// What is wrong with which value.
+        what: String,
+        /// What would be right.
+        hint: String,
+    },
+    /// No answer, a broken one or one that cannot be used, after the retries.
+    #[error("{url}: {detail}")]
+    Failed {
+        /// Redacted.
+        url: String,
+        /// The last failure.
+        failure: Failure,
+        /// The same for people, with what the library below said.
+        detail: String,
+    },
+    /// The bytes are not those that the checksum stands for.
+    #[error("{url}: wrong checksum: expected {expected}, got {actual}")]
+    Checksum {
+        /// Redacted.
+        url: String,
+        /// What the user or the server said.
+        expected: Checksum,
+        /// What arrived.
+        actual: Checksum,
+        /// Where the wrong file is.
+        kept: PathBuf,
+    },
+    /// The local disk.
+    #[error(transparent)]
+    Disk(#[from] sink::Error),
+    /// A signal ended the run; state is saved.
+    #[error("interrupted")]
+    Interrupted {
+        /// 2 for SIGINT, 15 for SIGTERM.
+        signal: i32,
+    },
+    /// Something that cannot happen on a working system.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// A usage error.
+    pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// `url` without user name and password, for messages, logs and control files.
+    #[must_use]
+    pub fn redact(url: &str) -> String {
+        let Ok(mut parsed) = Url::parse(url) else {
+            // Not a URL: what stands before an @ might still be a password.
+            return url
+                .rsplit_once('@')
+                .map_or_else(|| url.to_owned(), |(_, rest)| format!("…@{rest}"));
+        };
+        if parsed.username().is_empty() && parsed.password().is_none() {
+            return url.to_owned();
+        }
+        // Fails only for URLs without a host, which have no credentials either.
+        let _ = parsed.set_username("");
+        let _ = parsed.set_password(None);
+        parsed.into()
+    }
+
+    /// The process's exit code if this is what ended it.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Internal(_) => 1,
+            Self::Usage { .. } => 2,
+            Self::Checksum { .. } => 3,
+            Self::Failed { .. } => 4,
+            Self::Disk(sink::Error::Held { .. }) => 8,
+            Self::Disk(_) => 5,
+            Self::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(1),
+        }
+    }
+
+    /// What the user can do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Usage { hint, .. } => return Some(hint.clone()),
+            Self::Failed { failure, .. } => failure_hint(failure),
+            Self::Checksum { kept, .. } => {
+                return Some(format!(
+                    "check the expected value; the file is kept as {}",
+                    kept.display()
+                ));
+            }
+            Self::Disk(error) => disk_hint(error),
+            Self::Interrupted { .. } => {
+                "run the same command again to go on where this one stopped"
+            }
+            Self::Internal(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn failure_hint(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Network(fault) => match fault {
+            Fault::Resolve => "check the host name and the name server",
+            Fault::Certificate(_) => {
+                "name its authority with --cacert, or use -k if you trust this host anyway"
+            }
+            Fault::TooManyRedirects | Fault::Impossible(_) => {
+                "open the address in a browser and copy the final one"
+            }
+            _ => {
+                "check the address and the connection; the same command goes on where this one stopped"
+            }
+        },
+        Failure::Status { code, .. } => match code {
+            401 | 403 | 407 => "the server wants credentials, or does not like this client",
+            404 | 410 => "check the address",
+            429 | 503 => "the server is busy: try again later, or with a smaller -t",
+            _ => "try again later; the same command goes on where this one stopped",
+        },
+        Failure::Refused(_) | Failure::Short => {
+            "try again later; -t 1 asks for nothing in parallel"
+        }
+    }
+}
+
+fn disk_hint(error: &sink::Error) -> &'static str {
+    match error {
+        sink::Error::NoSpace { .. } => "make room, or choose another directory with -o",
+        sink::Error::Held { .. } => "wait for the other one, or choose another directory with -o",
+        sink::Error::NotRegular { .. } => "remove it, or choose another directory with -o",
+        _ => "choose a directory you can write to with -o",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_taken_out() {
+        assert_eq!(Error::redact("https://u:p@h/f?a=b"), "https://h/f?a=b");
+        assert_eq!(Error::redact("https://h/f"), "https://h/f");
+        assert_eq!(Error::redact("u:p@h"), "…@h");
+        assert_eq!(Error::redact("ftp://u:secret@h/f"), "ftp://h/f");
+    }
+}

@@ -1,0 +1,45 @@
+//! HydraStream: one file over many HTTP range requests, indistinguishable from a browser on the wire.
+//!
+//! The story, one stage a line:
+//!
+//! - a [`resolve::Source`] (a URL and what the user said of it) is **resolved** by the browser's own first GET
+//! - into a [`resolve::Resource`]: final URL, length, validator, name;
+//! - **plan** cuts what is missing into chunks, half-open byte ranges;
+//! - **schedule** says which chunk is asked for next, what is in flight and what failed;
+//! - **net** runs the transfers: one thread with one curl multi handle, commands in, events out;
+//! - blocks of bytes go to the **sink**, which writes them into a part file at their offsets;
+//! - **hash** follows the contiguous front of what was written;
+//! - when size and checksum hold, the part file is renamed to its final name;
+//! - **report** shows all this to a person.
+//!
+//! *Core* (`range`, `http`, `entity`, `answer`, `plan`, `schedule`, `retry`, `hash`, `fingerprint`) is pure: no I/O, no
+//! clock, no curl. *Edge* (`net`, `sink` with `resume`, `report`) does the I/O and decides nothing. *Flow* (`batch`,
+//! `download`, `resolve`) joins them and contains no algorithm. `tests/layers.rs` holds this rule.
+
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
+
+pub mod answer;
+pub mod batch;
+pub mod cli;
+pub mod config;
+pub mod download;
+pub mod entity;
+pub mod error;
+pub mod fingerprint;
+pub mod hash;
+pub mod http;
+pub mod limit;
+pub mod name;
+pub mod net;
+pub mod order;
+pub mod plan;
+pub mod range;
+pub mod report;
+pub mod resolve;
+pub mod resume;
+pub mod retry;
+pub mod schedule;
+pub mod sink;
+
+pub use config::Config;
+pub use error::Error;

@@ -1,0 +1,356 @@
+//! From a [`Source`], what the user typed, to an [`Opening`]: the resource behind it and its body, already arriving.
+//!
+//! There is no HEAD and no probe. The first request is the plain GET that a browser sends for a typed address, and its
+//! body is the first chunk; where an earlier run left a part, it is the GET with which a browser resumes. Redirects are
+//! followed here, one request each, because credentials and downgrades have to be judged between them. One call is one
+//! attempt: retrying is the caller's.
+
+mod disposition;
+pub mod name;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use url::Url;
+
+use crate::answer::{self, First, Ranges, Refusal};
+use crate::entity::Entity;
+use crate::fingerprint::headers::Places;
+use crate::hash::Checksum;
+use crate::http::{Head, Protocol};
+use crate::net::{self, Client, Event, Kind, Request, Transfer};
+use crate::range::ByteRange;
+use crate::retry::{Failure, Fault};
+
+/// Hops until a redirect is called a loop, as curl and browsers have it.
+const MAX_REDIRECTS: usize = 20;
+
+/// What the user wants.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// As typed; may carry credentials.
+    pub url: Url,
+    /// What the bytes must hash to.
+    pub checksum: Option<Checksum>,
+}
+
+/// What the source turned out to be.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    /// Where ranges are asked for: the end of the redirects, without credentials.
+    pub url: String,
+    /// `Authorization` for that URL.
+    pub authorization: Option<String>,
+    /// A safe file name.
+    pub name: String,
+    /// Length and validators.
+    pub entity: Entity,
+    /// Whether range requests make sense.
+    pub ranges: Ranges,
+    /// Version of HTTP the server speaks.
+    pub protocol: Protocol,
+}
+
+/// A resource whose body is on its way.
+pub struct Opening {
+    /// What is arriving.
+    pub resource: Resource,
+    /// Its next event is the first block of the body.
+    pub transfer: Transfer,
+    /// Offset in the file of the body's first byte; not 0 only if an earlier part is continued.
+    pub from: u64,
+    /// Whether the body brings the entity an earlier part is of.
+    pub resumed: bool,
+}
+
+/// What an earlier run left.
+pub struct Earlier {
+    /// What its bytes are bytes of.
+    pub entity: Entity,
+    /// The first stretch it lacks; not empty.
+    pub gap: ByteRange,
+}
+
+/// Why a request did not do what it was to do: what [`retry`](crate::retry) decides by, and what a person reads.
+#[derive(Debug, thiserror::Error)]
+#[error("{detail}")]
+pub struct Problem {
+    /// The kind of failure.
+    pub failure: Failure,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        Self {
+            detail: failure.to_string(),
+            failure,
+        }
+    }
+}
+
+impl From<net::Error> for Problem {
+    fn from(error: net::Error) -> Self {
+        Self {
+            failure: Failure::Network(error.fault().clone()),
+            detail: error.to_string(),
+        }
+    }
+}
+
+/// Makes the first request of a download and reads the head of its answer. `now` is in seconds since 1970.
+///
+/// # Errors
+/// [`Problem`], after one attempt.
+pub async fn resolve(
+    client: &Client,
+    source: &Source,
+    earlier: Option<&Earlier>,
+    now: u64,
+) -> Result<Opening, Problem> {
+    let asked = match earlier {
+        None => Asked {
+            kind: Kind::Navigation,
+            gap: None,
+        },
+        Some(earlier) => Asked {
+            kind: Kind::Resume,
+            gap: Some(earlier),
+        },
+    };
+    let mut arrival = arrive(client, source, &asked).await?;
+    let (first, from, resumed) = match read(&arrival.head, earlier, now)? {
+        Reading::Continued(first, from) => (first, from, true),
+        Reading::Fresh(First {
+            encoded: Some(_), ..
+        }) => {
+            // Ranges of an encoding are useless; a slice's headers ask for the bytes as they are stored.
+            let identity = Asked {
+                kind: Kind::Slice,
+                gap: None,
+            };
+            arrival = arrive(client, source, &identity).await?;
+            (unencoded(&arrival.head, now)?, 0, false)
+        }
+        Reading::Fresh(first) => (first, 0, false),
+    };
+    let resource = Resource {
+        url: plain(&arrival.url),
+        authorization: arrival.authorization,
+        name: name::of(&arrival.head.headers, &source.url, &arrival.url),
+        entity: first.entity,
+        ranges: first.ranges,
+        protocol: arrival.head.protocol,
+    };
+    Ok(Opening {
+        resource,
+        transfer: arrival.transfer,
+        from,
+        resumed,
+    })
+}
+
+/// What the head of the first answer means.
+enum Reading {
+    /// The body goes on with an earlier part, from this offset.
+    Continued(First, u64),
+    /// The body is the whole file.
+    Fresh(First),
+}
+
+fn read(head: &Head, earlier: Option<&Earlier>, now: u64) -> Result<Reading, Failure> {
+    let refused = |refusal| Failure::of(refusal, head, now);
+    match earlier {
+        Some(earlier) if head.status == 206 => {
+            let slice = answer::slice(head, earlier.gap, true, &earlier.entity).map_err(refused)?;
+            let entity = Entity {
+                length: slice.total.or(earlier.entity.length),
+                ..earlier.entity.clone()
+            };
+            let first = First {
+                entity,
+                ranges: Ranges::Yes,
+                encoded: None,
+            };
+            Ok(Reading::Continued(first, slice.range.start))
+        }
+        _ => answer::first(head).map(Reading::Fresh).map_err(refused),
+    }
+}
+
+/// Reads the answer to `bytes=0-`, which may be all of the file with either status.
+fn unencoded(head: &Head, now: u64) -> Result<First, Failure> {
+    let refused = |refusal| Failure::of(refusal, head, now);
+    if head.status != 206 {
+        let first = answer::first(head).map_err(refused)?;
+        return match first.encoded {
+            Some(coding) => Err(refused(Refusal::Encoded(coding))),
+            None => Ok(first),
+        };
+    }
+    let known = Entity {
+        length: None,
+        validator: crate::entity::Validator::of(&head.headers),
+    };
+    let slice = answer::slice(head, ByteRange::new(0, 1), true, &known).map_err(refused)?;
+    Ok(First {
+        entity: Entity {
+            length: slice.total,
+            ..known
+        },
+        ranges: Ranges::Yes,
+        encoded: None,
+    })
+}
+
+/// How the first request is made.
+struct Asked<'a> {
+    kind: Kind,
+    gap: Option<&'a Earlier>,
+}
+
+/// The end of the redirects.
+struct Arrival {
+    url: Url,
+    authorization: Option<String>,
+    head: Head,
+    transfer: Transfer,
+}
+
+async fn arrive(client: &Client, source: &Source, asked: &Asked<'_>) -> Result<Arrival, Problem> {
+    let mut url = source.url.clone();
+    let mut authorization = basic(&url);
+    for _ in 0..=MAX_REDIRECTS {
+        let mut places = Places {
+            authorization: authorization.clone(),
+            ..Places::default()
+        };
+        match asked.gap {
+            Some(earlier) => {
+                places.range = Some(earlier.gap.request_open());
+                places.if_range = earlier.entity.validator.if_range();
+            }
+            None if asked.kind == Kind::Slice => places.range = Some("bytes=0-".into()),
+            None => {}
+        }
+        let mut transfer = client.start(Request {
+            url: plain(&url),
+            kind: asked.kind,
+            places,
+        });
+        let head = head(&mut transfer).await?;
+        if !matches!(head.status, 301 | 302 | 303 | 307 | 308) {
+            return Ok(Arrival {
+                url,
+                authorization,
+                head,
+                transfer,
+            });
+        }
+        let next = target(&url, &head).map_err(|why| Failure::Network(Fault::Impossible(why)))?;
+        // A password belongs to the origin it was given for.
+        if next.origin() != url.origin() || basic(&next).is_some() {
+            authorization = basic(&next);
+        }
+        url = next;
+    }
+    Err(Failure::Network(Fault::TooManyRedirects).into())
+}
+
+/// Waits for the head of an answer. The body stays in the transfer.
+///
+/// # Errors
+/// How the transfer ended without one.
+pub async fn head(transfer: &mut Transfer) -> Result<Head, net::Error> {
+    match transfer.next().await {
+        Some(Event::Head(head)) => Ok(head),
+        Some(Event::End(Err(error))) => Err(error),
+        Some(Event::End(Ok(())) | Event::Data(_)) | None => Err(net::Error::new(
+            Fault::Reset,
+            "the server closed the connection without an answer",
+        )),
+    }
+}
+
+/// Where a redirect leads (RFC 9110 §10.2.2); the fragment of a URL is never sent anyway.
+fn target(from: &Url, head: &Head) -> Result<Url, String> {
+    let location = head
+        .headers
+        .get("location")
+        .filter(|location| !location.is_empty());
+    let location =
+        location.ok_or_else(|| format!("redirect with status {} and no location", head.status))?;
+    let next = from
+        .join(location)
+        .map_err(|error| format!("redirect to an address that is none: {error}"))?;
+    match (from.scheme(), next.scheme()) {
+        ("https", "http") => Err("redirect from https to http, which is not followed".into()),
+        (_, "http" | "https") => Ok(next),
+        (_, other) => Err(format!("redirect to {other}, which is not supported")),
+    }
+}
+
+/// The URL as a request may carry it, without credentials and fragment.
+fn plain(url: &Url) -> String {
+    let mut url = url.clone();
+    // Both fail only for URLs without a host, of which there are none here.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_fragment(None);
+    url.into()
+}
+
+/// Basic credentials of a URL's user information (RFC 7617).
+fn basic(url: &Url) -> Option<String> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let decode = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
+    let mut pair = decode(url.username());
+    pair.push(b':');
+    pair.extend(decode(url.password().unwrap_or_default()));
+    Some(format!("Basic {}", BASE64_STANDARD.encode(pair)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Headers;
+
+    fn redirect(location: Option<&str>) -> Head {
+        let mut headers = Headers::default();
+        if let Some(location) = location {
+            headers.append("Location", location);
+        }
+        Head {
+            status: 302,
+            protocol: Protocol::Http11,
+            url: String::new(),
+            headers,
+        }
+    }
+
+    #[test]
+    fn redirects_are_joined_and_judged() {
+        let from = Url::parse("https://h/a/b?c").unwrap();
+        let to = |location| target(&from, &redirect(location)).map(String::from);
+        assert_eq!(to(Some("d e")).unwrap(), "https://h/a/d%20e");
+        assert_eq!(to(Some("//i/x")).unwrap(), "https://i/x");
+        assert!(
+            to(Some("http://h/a"))
+                .unwrap_err()
+                .contains("https to http")
+        );
+        assert!(to(Some("ftp://h/a")).unwrap_err().contains("ftp"));
+        assert!(to(Some("")).unwrap_err().contains("no location"));
+        assert!(to(None).unwrap_err().contains("no location"));
+    }
+
+    #[test]
+    fn credentials_leave_the_url() {
+        let url = Url::parse("https://me:a%40b@h/f#x").unwrap();
+        assert_eq!(basic(&url).unwrap(), "Basic bWU6YUBi");
+        assert_eq!(plain(&url), "https://h/f");
+        assert_eq!(basic(&Url::parse("https://h/f").unwrap()), None);
+    }
+}
