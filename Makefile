@@ -1,0 +1,67 @@
+# The few commands a person needs; `make help` lists them. Everything but setup and the demonstration is cargo's work.
+
+CARGO ?= cargo
+# Rust by rustup is there even where the shell was not told.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+# Compilers at once: one a core, and one for each GiB of memory, which is what BoringSSL's largest files take.
+cores  := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+memory := $(shell awk '/^MemTotal:/ { print int($$2 / 1048576) }' /proc/meminfo 2>/dev/null)
+JOBS   ?= $(shell m=$(or $(memory),$(cores)); [ $$m -ge 1 ] || m=1; [ $$m -lt $(cores) ] && echo $$m || echo $(cores))
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PREFIX ?= $(shell test -w /usr/local/bin && echo /usr/local || echo $(HOME)/.local)
+BINDIR := $(DESTDIR)$(PREFIX)/bin
+
+CARGO_DENY := 0.20.2
+
+.DEFAULT_GOAL := build
+.PHONY: build run test test-system bench deny install uninstall setup clean help
+
+build: setup ## build the release binary, target/release/hs
+	$(CARGO) build --locked --release -j $(JOBS) --bin hs
+
+ifdef URL
+run: build ## make run: a demonstration. make run URL=… ARGS='-t 8': a real download
+	$(TARGET)/release/hs $(ARGS) '$(URL)'
+else
+run: setup
+	$(CARGO) build --locked --release -j $(JOBS) --bin hs --example origin
+	@scripts/demo.sh $(TARGET)/release/hs $(TARGET)/release/examples/origin $(ARGS)
+endif
+
+test: setup ## all tests that need no network and no privileges
+	$(CARGO) test --locked -j $(JOBS)
+
+test-system: setup ## the slow tests, against real servers on this machine
+	$(CARGO) test --locked --release -j $(JOBS) --test main -- --ignored
+
+bench: setup ## benchmarks
+	$(CARGO) bench --locked -j $(JOBS)
+
+deny: setup ## licenses, bans and sources of all dependencies (builds cargo-deny where it is missing: minutes)
+	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked -j $(JOBS) cargo-deny@$(CARGO_DENY)
+	$(CARGO) deny --locked check bans licenses sources
+	@# The BoringSSL crate that vendor/boring-sys builds has a graph of its own. Duplicates in it are tools of its build.
+	$(CARGO) deny --locked --manifest-path vendor/boring-sys/upstream/Cargo.toml --config deny.toml \
+	    check --allow duplicate --allow unnecessary-skip --allow unmatched-skip bans licenses sources
+
+install: ## put hs into PREFIX/bin (/usr/local if writable, else ~/.local)
+	@# Under sudo, what the user has built is installed as it is: root often has no Rust, and must not own files in target/.
+	@if [ -z "$$SUDO_USER" ] || [ ! -x $(TARGET)/release/hs ]; then $(MAKE) --no-print-directory build; fi
+	@mkdir -p '$(BINDIR)' && install -m 755 $(TARGET)/release/hs '$(BINDIR)/hs'
+	@echo 'installed $(BINDIR)/hs'
+	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) \
+	    echo 'hint: $(PREFIX)/bin is not on your PATH; add: export PATH="$(PREFIX)/bin:$$PATH"' ;; esac
+
+uninstall: ## remove it again
+	@rm -f '$(BINDIR)/hs' && echo 'removed $(BINDIR)/hs'
+
+setup: ## install missing build tools, or say which
+	@scripts/setup.sh
+
+clean: ## remove everything that was built
+	$(CARGO) clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
