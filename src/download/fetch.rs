@@ -17,7 +17,7 @@ use crate::fingerprint::headers::Places;
 use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
 use crate::plan::Options;
 use crate::range::ByteRange;
-use crate::report::Update;
+use crate::report::{Level, Update};
 use crate::resolve::{Opening, Problem, Resource, head};
 use crate::retry::{Failure, Verdict};
 use crate::schedule::{Chunk, ChunkId, Outcome, Schedule};
@@ -278,9 +278,9 @@ impl<'a> File<'a> {
 
     /// Takes note of a transfer's end. `opened` says whether the body that opened the file is still arriving.
     fn settle(&self, id: ChunkId, end: Result<(), Trouble>, opened: bool) -> Result<(), Stop> {
-        let mut schedule = self.schedule.borrow_mut();
         let problem = match end {
             Ok(()) => {
+                let mut schedule = self.schedule.borrow_mut();
                 schedule.end(id, Outcome::Complete, Context::now());
                 return Ok(());
             }
@@ -290,13 +290,9 @@ impl<'a> File<'a> {
         if let Failure::Refused(refusal) = &problem.failure
             && refusal.meaning() == Meaning::NoRanges
         {
-            self.job.no_ranges.set(true);
-            if !opened {
-                return Err(Stop::Again(problem));
-            }
-            // The body that is arriving brings everything, if need be alone.
-            self.limit.set(1);
+            return self.go_on_alone(id, problem, opened);
         }
+        let mut schedule = self.schedule.borrow_mut();
         let attempts = schedule.attempts_without_progress(id);
         match self.job.verdict(&problem.failure, attempts) {
             Verdict::Retry { after } => {
@@ -309,6 +305,23 @@ impl<'a> File<'a> {
         }
     }
 
+    /// The server ignores ranges: the body that opened the file brings everything, or a new one from the first byte.
+    fn go_on_alone(&self, id: ChunkId, problem: Problem, opened: bool) -> Result<(), Stop> {
+        if !self.job.no_ranges.replace(true) {
+            self.job
+                .note(format!("one request at a time from here on: {problem}"));
+        }
+        if !opened {
+            return Err(Stop::Again(problem));
+        }
+        self.limit.set(1);
+        let after = Duration::ZERO;
+        self.schedule
+            .borrow_mut()
+            .end(id, Outcome::Again { after }, Context::now());
+        Ok(())
+    }
+
     fn report(&self) {
         let schedule = self.schedule.borrow();
         let length = self.resource.entity.length.unwrap_or_default();
@@ -318,6 +331,11 @@ impl<'a> File<'a> {
 }
 
 impl Job<'_> {
+    fn note(&self, text: String) {
+        let level = Level::Info;
+        self.context.reporter.send(Update::Message { level, text });
+    }
+
     fn progress(&self, bytes: u64, requests: usize) {
         self.context.reporter.send(Update::Progress {
             id: self.id,
