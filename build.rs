@@ -24,11 +24,12 @@ mod names;
 mod schema;
 
 /// Functions of nghttp2 and BoringSSL whose callers in libcurl are led through `src/net/hooks.rs`.
-const HOOKS: [&str; 9] = [
+const HOOKS: [&str; 10] = [
     "SSL_new",
     "SSL_write",
     "nghttp2_session_callbacks_set_send_callback",
     "nghttp2_session_consume",
+    "nghttp2_session_del",
     "nghttp2_session_set_local_window_size",
     "nghttp2_submit_request",
     "nghttp2_submit_rst_stream",
@@ -39,6 +40,13 @@ const HOOKS: [&str; 9] = [
 fn main() {
     if let Err(message) = embed_fingerprints() {
         eprintln!("{message}");
+        process::exit(1);
+    }
+    // Set by vendor/openssl-sys only; with any other, libcurl would send that library's ClientHello.
+    if env::var("DEP_OPENSSL_BORINGSSL").as_deref() != Ok("1") {
+        eprintln!(
+            "libcurl is not on BoringSSL: Cargo.toml needs `[patch.crates-io] openssl-sys = {{ path = \"vendor/openssl-sys\" }}`"
+        );
         process::exit(1);
     }
     for hook in HOOKS {

@@ -88,11 +88,11 @@ impl Error {
     /// `url` without user name and password, for messages, logs and control files.
     #[must_use]
     pub fn redact(url: &str) -> String {
-        let Ok(mut parsed) = Url::parse(url) else {
-            // Not a URL: what stands before an @ might still be a password.
-            return url
-                .rsplit_once('@')
-                .map_or_else(|| url.to_owned(), |(_, rest)| format!("…@{rest}"));
+        let parsed = Url::parse(url).ok().filter(Url::has_host);
+        let Some(mut parsed) = parsed else {
+            // No URL of ours: what stands before an @ might still be a password.
+            let rest = url.rsplit_once('@');
+            return rest.map_or_else(|| url.to_owned(), |(_, rest)| format!("…@{rest}"));
         };
         if parsed.username().is_empty() && parsed.password().is_none() {
             return url.to_owned();
@@ -160,7 +160,19 @@ fn failure_hint(failure: &Failure) -> &'static str {
             Fault::TooManyRedirects | Fault::Impossible(_) => {
                 "open the address in a browser and copy the final one"
             }
-            _ => {
+            Fault::Connect
+            | Fault::ConnectTimeout
+            | Fault::Proxy(_)
+            | Fault::Tls(_)
+            | Fault::Reset
+            | Fault::Timeout
+            | Fault::Stall
+            | Fault::Http2 { .. }
+            | Fault::RefusedStream
+            | Fault::Goaway { .. }
+            | Fault::Http11Required
+            | Fault::Protocol(_)
+            | Fault::Other(_) => {
                 "check the address and the connection; the same command goes on where this one stopped"
             }
         },
@@ -183,7 +195,11 @@ fn disk_hint(error: &sink::Error) -> &'static str {
         sink::Error::ReaderGone => "nothing is left to do",
         sink::Error::Held { .. } => "wait for the other one, or choose another directory with -o",
         sink::Error::NotRegular { .. } => "remove it, or choose another directory with -o",
-        _ => "choose a directory you can write to with -o",
+        sink::Error::Permission { .. }
+        | sink::Error::ReadOnly { .. }
+        | sink::Error::NotADirectory { .. }
+        | sink::Error::Incomplete { .. }
+        | sink::Error::Io { .. } => "choose a directory you can write to with -o",
     }
 }
 

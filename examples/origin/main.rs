@@ -9,6 +9,12 @@
 //! Every path is a file; its query says which, see `server/files.rs`. `/_seen` answers as JSON what connections and
 //! requests looked like, with their JA4 and Akamai fingerprints.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a program of its own, which reads the clock and waits"
+)]
+#![allow(unreachable_pub, reason = "the server is shared with the tests")]
+
 #[allow(
     dead_code,
     reason = "the tests include the server too, and use what the demonstration does not"

@@ -14,11 +14,14 @@ use crate::hash::Checksum;
 use crate::range::{ByteRange, RangeSet};
 use crate::report::{Level, Update};
 use crate::resolve::{Earlier, Opening, Problem, Source, resolve};
-use crate::retry::{self, Failure, Fault, Verdict};
+use crate::retry::{self, Failure, Fault, Policy, Verdict};
 use crate::sink::{self, Identity, Sink};
 
 /// Beginning anew, or at the original URL, this often without one new byte between ends the file.
 const MAX_ROUNDS: u32 = 4;
+
+/// Attempts after the first at a host that has never answered: the address is wrong more often than the host is down.
+const FIRST_RETRIES: u32 = 3;
 
 /// One file on its way.
 pub(super) struct Job<'a> {
@@ -78,7 +81,11 @@ impl<'a> Job<'a> {
                 stopped = self.context.stopped() => return Err(stopped),
             };
             attempt += 1;
-            match self.verdict(&problem.failure, attempt).on_first() {
+            let verdict = match (&problem.failure, earlier) {
+                (Failure::Network(_), None) => self.first_verdict(&problem.failure, attempt),
+                _ => self.verdict(&problem.failure, attempt),
+            };
+            match verdict.on_first() {
                 Verdict::Retry { after } => self.pause(&problem, after).await?,
                 Verdict::Restart | Verdict::Reresolve | Verdict::Fatal => {
                     return Err(self.failed(problem));
@@ -97,6 +104,17 @@ impl<'a> Job<'a> {
 
     pub(super) fn verdict(&self, failure: &Failure, attempts: u32) -> Verdict {
         retry::verdict(failure, attempts, &self.context.policy, fastrand::u64(..))
+    }
+
+    /// The verdict where nothing has ever come from the host.
+    fn first_verdict(&self, failure: &Failure, attempts: u32) -> Verdict {
+        let policy = &self.context.policy;
+        let retries = match policy.retries {
+            u32::MAX => u32::MAX,
+            retries => retries.min(FIRST_RETRIES),
+        };
+        let policy = Policy { retries, ..*policy };
+        retry::verdict(failure, attempts, &policy, fastrand::u64(..))
     }
 
     pub(super) fn failed(&self, problem: Problem) -> Error {

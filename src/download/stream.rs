@@ -102,12 +102,12 @@ pub async fn stream(
 /// A failure of the network, which is worse if the reader has bytes already.
 fn broken_off(error: Error, pipe: &Pipe) -> Error {
     let written = pipe.written();
-    match error {
-        Error::Failed { .. } if written > 0 => Error::BrokenOff {
-            written,
-            source: Box::new(error),
-        },
-        other => other,
+    if written == 0 || !matches!(error, Error::Failed { .. }) {
+        return error;
+    }
+    Error::BrokenOff {
+        written,
+        source: Box::new(error),
     }
 }
 

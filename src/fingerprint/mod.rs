@@ -6,7 +6,7 @@
 
 pub mod headers;
 pub mod ja;
-pub(crate) mod names;
+pub mod names;
 pub mod schema;
 pub mod wire;
 

@@ -200,7 +200,7 @@ impl Fingerprint {
                 "tls.key_shares: group {group} is not in tls.groups"
             ));
         }
-        if self.http2.first_stream % 2 == 0 {
+        if self.http2.first_stream.is_multiple_of(2) {
             return Err("http2.first_stream: a client's streams have odd ids".into());
         }
         for (kind, shape) in [

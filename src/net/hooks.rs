@@ -48,9 +48,14 @@ pub(super) fn expect(easy: *mut c_void, request: Requested) {
     with(|wire| wire.expect(easy as usize, request));
 }
 
-/// Forgets an easy handle, whose address may come again.
+/// Forgets an easy handle, whose address may come again. What it held of its connection's window is given back: a window
+/// that shrank with every cancelled transfer would end up closed.
 pub(super) fn forget(easy: *mut c_void) {
-    with(|wire| wire.forget(easy as usize));
+    if let Some(Some((session, stream, held))) = with(|wire| wire.forget(easy as usize)) {
+        // SAFETY: sessions are forgotten before they are freed, so this one is alive; `held` bytes were received on it
+        // and not consumed. The stream may be closed, which nghttp2 allows for.
+        unsafe { __real_nghttp2_session_consume(session as *mut _, stream, held) };
+    }
 }
 
 /// Runs `act` on the thread's state, if it wears a fingerprint.
@@ -65,6 +70,7 @@ unsafe extern "C" {
         callbacks: *mut ng::nghttp2_session_callbacks,
         send: Option<SendCallback>,
     );
+    fn __real_nghttp2_session_del(session: *mut ng::nghttp2_session);
     fn __real_nghttp2_session_consume(
         session: *mut ng::nghttp2_session,
         stream: i32,
@@ -172,6 +178,14 @@ unsafe extern "C" fn send_frame(
     // SAFETY: as above, with a buffer of ours that lives until the call returns; libcurl copies it.
     let sent = unsafe { send(session, rewritten.as_ptr(), rewritten.len(), flags, user) };
     with(|wire| wire.session(session as usize).sent(stream, sent, length)).unwrap_or(sent)
+}
+
+/// Forgets a session whose address may come again.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_nghttp2_session_del(session: *mut ng::nghttp2_session) {
+    with(|wire| wire.close(session as usize));
+    // SAFETY: the caller's argument, unchanged.
+    unsafe { __real_nghttp2_session_del(session) }
 }
 
 /// Holds back the credit of a stream whose transfer is paused.

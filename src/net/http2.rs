@@ -44,7 +44,9 @@ pub(super) struct Wire {
     send: Option<SendCallback>,
     /// By address of the easy handle: what it will ask. Alive as long as the transfer.
     requested: HashMap<usize, Requested>,
-    /// By address of the session. An address that comes again is replaced when its session opens.
+    /// By address of the easy handle: the session and stream it was last given.
+    streams: HashMap<usize, (usize, i32)>,
+    /// By address of the session, while that is alive.
     sessions: HashMap<usize, Session>,
 }
 
@@ -54,6 +56,7 @@ impl Wire {
             fingerprint,
             send: None,
             requested: HashMap::new(),
+            streams: HashMap::new(),
             sessions: HashMap::new(),
         }
     }
@@ -66,8 +69,18 @@ impl Wire {
         self.requested.insert(easy, request);
     }
 
-    pub(super) fn forget(&mut self, easy: usize) {
+    /// Forgets a transfer. If it was paused, the credit that was held back is still due to its connection: session,
+    /// stream and bytes.
+    pub(super) fn forget(&mut self, easy: usize) -> Option<(usize, i32, usize)> {
         self.requested.remove(&easy);
+        let (session, stream) = self.streams.remove(&easy)?;
+        let held = self.sessions.get_mut(&session)?.pause(stream, false);
+        (held > 0).then_some((session, stream, held))
+    }
+
+    /// Forgets a session that is about to be freed.
+    pub(super) fn close(&mut self, session: usize) {
+        self.sessions.remove(&session);
     }
 
     pub(super) fn set_send(&mut self, send: Option<SendCallback>) {
@@ -141,6 +154,7 @@ impl Wire {
     }
 
     pub(super) fn submitted(&mut self, session: usize, stream: i32, easy: usize) {
+        self.streams.insert(easy, (session, stream));
         if let Some(priority) = self
             .requested
             .get(&easy)
@@ -329,5 +343,22 @@ mod tests {
         assert!(session.hold(1, 10) && session.hold(1, 5) && !session.hold(3, 7));
         assert_eq!(session.pause(1, false), 15);
         assert!(!session.hold(1, 10));
+    }
+
+    #[test]
+    fn a_paused_transfer_that_is_cancelled_gives_its_credit_back() {
+        let fingerprint = crate::fingerprint::find("chrome120").unwrap();
+        let mut wire = Wire::new(Arc::new(fingerprint));
+        wire.open(7);
+        wire.submitted(7, 1, 100);
+        wire.submitted(7, 3, 200);
+        wire.session(7).pause(1, true);
+        wire.session(7).hold(1, 10);
+        assert_eq!(wire.forget(100), Some((7, 1, 10)));
+        assert_eq!(wire.forget(100), None);
+        wire.session(7).pause(3, true);
+        wire.session(7).hold(3, 10);
+        wire.close(7);
+        assert_eq!(wire.forget(200), None);
     }
 }

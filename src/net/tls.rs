@@ -63,7 +63,10 @@ fn lists(context: &SslContextBuilder, tls: &Tls) -> bool {
         (list::ssl_hello_versions, &tls.versions),
         (list::ssl_hello_extensions, &tls.extensions),
         (list::ssl_hello_ech_aeads, ech.map_or(&[], |ech| &ech.aeads)),
-        (list::ssl_hello_ech_lengths, ech.map_or(&[], |ech| &ech.payload_lengths)),
+        (
+            list::ssl_hello_ech_lengths,
+            ech.map_or(&[], |ech| &ech.payload_lengths),
+        ),
     ];
     lists.into_iter().all(|(name, values)| {
         // SAFETY: the context is alive, and the call copies the values.

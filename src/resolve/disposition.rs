@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD_NO_PAD;
 ///
 /// `field` is the field's value with bytes outside ASCII already mapped to characters.
 #[must_use]
-pub fn file_name(field: &str) -> Option<String> {
+pub(super) fn file_name(field: &str) -> Option<String> {
     let parameters = parameters(field);
     let value_of = |wanted: &str| {
         let found = parameters
@@ -27,13 +27,13 @@ pub fn file_name(field: &str) -> Option<String> {
 
 /// Turns `%41` into `A`; what is no escape stays.
 #[must_use]
-pub fn percent_decode(text: &str) -> Vec<u8> {
+pub(super) fn percent_decode(text: &str) -> Vec<u8> {
     unescape(text.as_bytes(), b'%')
 }
 
 /// Bytes as text: UTF-8 if they are, else Latin-1, in which every byte means something.
 #[must_use]
-pub fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes).map_or_else(|_| latin1(bytes), str::to_owned)
 }
 

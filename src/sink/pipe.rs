@@ -57,11 +57,12 @@ impl Progress {
     fn check(&self) -> Result<(), Error> {
         match &self.failed {
             None => Ok(()),
-            Some(error) => Err(match error.kind() {
-                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Error::ReaderGone,
-                _ => Error::Output {
+            Some(error) => Err(if is_reader_gone(error) {
+                Error::ReaderGone
+            } else {
+                Error::Output {
                     source: Arc::clone(error),
-                },
+                }
             }),
         }
     }
@@ -278,6 +279,12 @@ impl Follow {
         progress.check()?;
         Ok(progress.written.saturating_sub(self.base))
     }
+}
+
+/// A pipe says the one, a socket may say the other.
+fn is_reader_gone(error: &io::Error) -> bool {
+    let kinds = [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
+    kinds.contains(&error.kind())
 }
 
 fn output_error(source: io::Error) -> Error {

@@ -3,6 +3,11 @@
 //! Refuses any other library: a libcurl on a real OpenSSL would send OpenSSL's ClientHello, and nobody would notice. Whoever
 //! depends on this crate can make sure that it, and not the published one, was built: only this one sets `DEP_OPENSSL_BORINGSSL`.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a build script is told everything by its environment"
+)]
+
 use std::path::Path;
 use std::{env, fs};
 

@@ -7,6 +7,11 @@
 //! The nested build is always optimised: an unoptimised BoringSSL makes every test slow and helps nobody here. So all profiles
 //! of the outer build share one, in a folder beside theirs.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a build script is told everything by its environment"
+)]
+
 mod nested;
 mod patches;
 mod tools;
