@@ -1,22 +1,29 @@
-//! A whole run: every URL one after the other, signals, and the exit code.
+//! A whole run: every URL one after the other, to disk or to standard output, signals, and the exit code.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::download::{Context, Outcome, download};
+use crate::download::{self, Context, Outcome, Search, Turn, download};
 use crate::net::{self, Client};
+use crate::plan;
 use crate::report::{Reporter, Update};
 use crate::resolve::Source;
 use crate::retry::Policy;
+use crate::sink::{self, Output};
 use crate::{Config, Error};
 
 const MIB: usize = 1 << 20;
 
 /// Body bytes that all transfers together may have on their way to the disk.
 const IN_FLIGHT: usize = 24 * MIB;
+
+/// Requests to plan a stream for where neither the user nor, yet, the protocol says how many.
+const USUAL: usize = 8;
 
 /// Downloads everything and returns the exit code: the failures' common one, or 1.
 ///
@@ -36,46 +43,92 @@ pub fn run(config: &Config) -> Result<u8, Error> {
 async fn all(config: &Config) -> Result<u8, Error> {
     let (stop, stopped) = watch::channel(None);
     let context = context(config, stopped)?;
-    tokio::select! {
-        code = each(config, &context) => Ok(code),
-        error = watch_signals(&stop) => Err(error),
-    }
-}
-
-async fn each(config: &Config, context: &Context) -> u8 {
-    let mut code = 0;
-    for (id, url) in config.urls.iter().enumerate() {
-        let source = Source {
-            url: url.clone(),
-            checksum: config.checksum.clone(),
-        };
-        let update = match download(context, id, &source).await {
-            Ok(Outcome::Complete {
-                path,
-                bytes,
-                checksum,
-            }) => Update::Finished {
-                id,
-                path,
-                bytes,
-                checksum,
-            },
-            Ok(Outcome::Skipped { path }) => Update::Skipped { id, path },
-            Err(error) => {
-                code = common(code, error.exit_code());
-                let interrupted = matches!(error, Error::Interrupted { .. });
-                let (error, hint) = (error.to_string(), error.hint());
-                context.reporter.send(Update::Failed { id, error, hint });
-                if interrupted {
-                    break;
-                }
-                continue;
-            }
-        };
-        context.reporter.send(update);
-    }
+    let work = async {
+        match context.chunks.window {
+            None => Ok(each(config, &context).await),
+            Some(window) => one_stream(config, &context, window).await,
+        }
+    };
+    let code = tokio::select! {
+        code = work => code,
+        error = watch_signals(&stop, context.chunks.window.is_none()) => Err(error),
+    };
     context.reporter.close();
     code
+}
+
+/// To disk: a file that fails does not keep the next one from being tried.
+async fn each(config: &Config, context: &Context) -> u8 {
+    let mut code = 0;
+    for (id, source) in sources(config).enumerate() {
+        let result = download(context, id, &source).await;
+        if let Err(error) = &result {
+            code = common(code, error.exit_code());
+        }
+        let interrupted = matches!(result, Err(Error::Interrupted { .. }));
+        tell(context, id, result);
+        if interrupted {
+            break;
+        }
+    }
+    code
+}
+
+/// To standard output. While one file ends, the next one begins; the first that fails is the last.
+async fn one_stream(config: &Config, context: &Context, window: u64) -> Result<u8, Error> {
+    let discard = config.stream.is_some_and(|stream| stream.discard);
+    let output = if discard {
+        Output::nowhere(window)
+    } else {
+        Output::stdout(window)
+    }?;
+    let output = &output;
+    let begun = sources(config).zip(Turn::all()).enumerate();
+    let begun = begun.map(|(id, (source, turn))| async move {
+        let result = download::stream(context, id, &source, output, turn).await;
+        (id, result)
+    });
+    let mut files = stream::iter(begun).buffered(2);
+    while let Some((id, result)) = files.next().await {
+        let failed = result.as_ref().err().map(Error::exit_code);
+        tell(context, id, result);
+        if let Some(code) = failed {
+            return Ok(code);
+        }
+    }
+    Ok(0)
+}
+
+fn sources(config: &Config) -> impl Iterator<Item = Source> {
+    config.urls.iter().map(|url| Source {
+        url: url.clone(),
+        checksum: config.checksum.clone(),
+    })
+}
+
+/// Reports how a file ended. That the reader of standard output has gone is what `head` and its like do.
+fn tell(context: &Context, id: usize, result: Result<Outcome, Error>) {
+    context.reporter.send(match result {
+        Ok(Outcome::Complete {
+            path,
+            bytes,
+            checksums,
+            verified,
+        }) => Update::Finished {
+            id,
+            path,
+            bytes,
+            checksums,
+            verified,
+        },
+        Ok(Outcome::Skipped { path }) => Update::Skipped { id, path },
+        Err(Error::Disk(sink::Error::ReaderGone)) => return,
+        Err(error) => Update::Failed {
+            id,
+            error: error.to_string(),
+            hint: error.hint(),
+        },
+    });
 }
 
 /// The code for a run in which `code` was the failures' so far.
@@ -98,21 +151,39 @@ fn context(config: &Config, stop: watch::Receiver<Option<i32>>) -> Result<Contex
         window,
     })
     .map_err(|error| Error::Internal(error.to_string()))?;
+    let requests = config.threads.unwrap_or(USUAL);
+    let chunks = match config.stream {
+        None => plan::Options {
+            min_chunk: config.min_chunk,
+            ..plan::Options::default()
+        },
+        Some(stream) => {
+            let window = stream.buffer;
+            let window = window.unwrap_or_else(|| plan::window(requests, stream.chunk));
+            plan::Options::ordered(requests, stream.chunk, window)
+        }
+    };
     Ok(Context {
         client,
         dir: config.output.clone(),
         threads: config.threads,
-        min_chunk: MIB as u64,
+        chunks,
         policy: Policy::default(),
         stall: Duration::from_secs(30),
-        algorithm: config.algorithm,
+        algorithms: config.algorithms.clone(),
+        search: match (config.verify, config.sidecar) {
+            (false, _) => Search::Off,
+            (true, false) => Search::Likely,
+            (true, true) => Search::Everywhere,
+        },
+        unverified: Cell::new(false),
         reporter: Reporter::new(config.quiet),
         stop,
     })
 }
 
 /// The first signal asks the downloads to save their state and end, the second does not wait for that.
-async fn watch_signals(stop: &watch::Sender<Option<i32>>) -> Error {
+async fn watch_signals(stop: &watch::Sender<Option<i32>>, saved: bool) -> Error {
     let listen = |kind| {
         signal(kind).map_err(|error| Error::Internal(format!("listening for signals: {error}")))
     };
@@ -131,7 +202,7 @@ async fn watch_signals(stop: &watch::Sender<Option<i32>>) -> Error {
             _ = hangup.recv() => 1,
         };
         if stop.send_replace(Some(signal)).is_some() {
-            return Error::Interrupted { signal };
+            return Error::Interrupted { signal, saved };
         }
     }
 }

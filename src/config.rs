@@ -2,6 +2,7 @@
 //!
 //! This is the only place with defaults. Nothing below the flow reads a `Config`; values are passed down.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use figment::Figment;
@@ -27,14 +28,33 @@ pub struct Config {
     pub fingerprint: Fingerprint,
     /// Expected checksum; only with a single URL.
     pub checksum: Option<Checksum>,
-    /// Digest to compute and log.
-    pub algorithm: Algorithm,
+    /// Digests that the user wants; none if he named none.
+    pub algorithms: Vec<Algorithm>,
+    /// Look for a checksum where none is given.
+    pub verify: bool,
+    /// Look for it beside the file on any host.
+    pub sidecar: bool,
+    /// Smallest chunk on disk, bytes.
+    pub min_chunk: u64,
+    /// To standard output instead of to disk.
+    pub stream: Option<Stream>,
     /// Accept any certificate.
     pub insecure: bool,
     /// PEM file to trust instead of the system's.
     pub cacert: Option<PathBuf>,
     /// Nothing on standard error.
     pub quiet: bool,
+}
+
+/// How a stream is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stream {
+    /// Bytes that may wait for those before them; `None` = by the number of requests.
+    pub buffer: Option<u64>,
+    /// Target chunk, bytes.
+    pub chunk: u64,
+    /// Standard output is a terminal: bytes are verified and thrown away.
+    pub discard: bool,
 }
 
 /// The merged layers, before they are checked.
@@ -45,7 +65,13 @@ struct Raw {
     threads: Option<u8>,
     browser: String,
     checksum: Option<String>,
-    typehash: String,
+    typehash: Option<String>,
+    no_verify: bool,
+    sidecar: bool,
+    stream: bool,
+    buffer: Option<u32>,
+    stream_chunk_mb: u32,
+    min_chunk_mb: u32,
     insecure: bool,
     cacert: Option<PathBuf>,
     quiet: bool,
@@ -59,7 +85,13 @@ impl Default for Raw {
             threads: None,
             browser: "chrome120".into(),
             checksum: None,
-            typehash: "md5".into(),
+            typehash: None,
+            no_verify: false,
+            sidecar: false,
+            stream: false,
+            buffer: None,
+            stream_chunk_mb: 5,
+            min_chunk_mb: 1,
             insecure: false,
             cacert: None,
             quiet: false,
@@ -77,12 +109,13 @@ impl Config {
             .merge(Serialized::defaults(cli))
             .extract()
             .map_err(|error| Error::usage(error.to_string(), "see hs --help"))?;
-        raw.check()
+        raw.check(std::io::stdout().is_terminal())
     }
 }
 
 impl Raw {
-    fn check(self) -> Result<Config, Error> {
+    /// `terminal` says whether standard output is one.
+    fn check(self, terminal: bool) -> Result<Config, Error> {
         if self.urls.is_empty() {
             return Err(Error::usage(
                 "no URL was given",
@@ -94,17 +127,12 @@ impl Raw {
             .iter()
             .map(|url| parse_url(url))
             .collect::<Result<Vec<_>, _>>()?;
-        let algorithm: Algorithm = self.typehash.parse().map_err(|error| {
-            Error::usage(
-                format!("--typehash {}: {error}", self.typehash),
-                "md5, sha256, blake2b, … as hs --help says",
-            )
-        })?;
+        let algorithms = algorithms(self.typehash.as_deref())?;
+        let default = algorithms.first().copied().unwrap_or(Algorithm::Md5);
         let checksum = self
             .checksum
-            .map(|text| {
-                Checksum::parse(text.trim(), algorithm).map_err(|error| bad_checksum(&error))
-            })
+            .as_ref()
+            .map(|text| Checksum::parse(text.trim(), default).map_err(|error| bad_checksum(&error)))
             .transpose()?;
         if checksum.is_some() && urls.len() > 1 {
             return Err(Error::usage(
@@ -118,6 +146,7 @@ impl Raw {
                 "give a PEM file",
             ));
         }
+        let stream = self.stream(terminal)?;
         let fingerprint = fingerprint::find(&self.browser).map_err(|unknown| {
             Error::usage(
                 format!("--browser: {unknown}"),
@@ -130,12 +159,51 @@ impl Raw {
             threads: self.threads.map(usize::from),
             fingerprint,
             checksum,
-            algorithm,
+            algorithms,
+            verify: !self.no_verify,
+            sidecar: self.sidecar,
+            min_chunk: mib(self.min_chunk_mb),
+            stream,
             insecure: self.insecure,
             cacert: self.cacert,
             quiet: self.quiet,
         })
     }
+
+    fn stream(&self, terminal: bool) -> Result<Option<Stream>, Error> {
+        if !self.stream {
+            return Ok(None);
+        }
+        if terminal && self.checksum.is_none() {
+            return Err(Error::usage(
+                "--stream: standard output is a terminal",
+                "lead it into a pipe or a file; with --checksum the bytes are only verified",
+            ));
+        }
+        Ok(Some(Stream {
+            buffer: self.buffer.map(mib),
+            chunk: mib(self.stream_chunk_mb),
+            discard: terminal,
+        }))
+    }
+}
+
+/// What `--typehash` lists.
+fn algorithms(list: Option<&str>) -> Result<Vec<Algorithm>, Error> {
+    let parse = |name: &str| {
+        name.parse().map_err(|error| {
+            Error::usage(
+                format!("--typehash {name}: {error}"),
+                "md5, sha256, blake2b, … as hs --help says",
+            )
+        })
+    };
+    list.map_or(Ok(Vec::new()), |list| list.split(',').map(parse).collect())
+}
+
+/// MB of the options are 1024² bytes.
+fn mib(number: u32) -> u64 {
+    u64::from(number) << 20
 }
 
 fn bad_checksum(error: &crate::hash::ChecksumError) -> Error {
@@ -183,7 +251,32 @@ mod tests {
             (flags.output.to_str(), flags.threads, flags.quiet),
             (Some("d"), Some(7), true)
         );
-        assert_eq!(flags.algorithm, Algorithm::Sha256);
+        assert_eq!(flags.algorithms, [Algorithm::Sha256]);
+        assert!(plain.algorithms.is_empty() && plain.verify && plain.stream.is_none());
+        let several = config("hs http://h/f -th md5,SHA-256 -N --sidecar").unwrap();
+        assert_eq!(several.algorithms, [Algorithm::Md5, Algorithm::Sha256]);
+        assert!(!several.verify && several.sidecar);
+        assert!(config("hs http://h/f -N -V").unwrap().verify);
+    }
+
+    #[test]
+    fn a_terminal_gets_no_stream_but_a_verification() {
+        let raw = |line: &str| {
+            let cli = Cli::parse_from_args(line.split(' ').map(Into::into)).unwrap();
+            Figment::from(Serialized::defaults(Raw::default()))
+                .merge(Serialized::defaults(&cli))
+                .extract::<Raw>()
+                .unwrap()
+        };
+        let refused = raw("hs http://h/f -s").check(true).unwrap_err();
+        assert_eq!(refused.exit_code(), 2);
+        let checked = "hs http://h/f -s --checksum md5:d41d8cd98f00b204e9800998ecf8427e -b 16";
+        for terminal in [false, true] {
+            let stream = raw(checked).check(terminal).unwrap().stream.unwrap();
+            assert_eq!((stream.buffer, stream.discard), (Some(16 << 20), terminal));
+        }
+        assert!(raw("hs http://h/f -s").check(false).is_ok());
+        assert!(raw("hs http://h/f").check(true).is_ok());
     }
 
     #[test]

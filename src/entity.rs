@@ -62,6 +62,14 @@ impl Validator {
         }
     }
 
+    /// Whether they show that both are of the same bytes: they agree, and not only because one side says nothing.
+    pub fn confirms(&self, other: &Validator) -> bool {
+        let both = |one: &Option<String>, two: &Option<String>| one.is_some() && two.is_some();
+        let common =
+            both(&self.etag, &other.etag) || both(&self.last_modified, &other.last_modified);
+        common && self.agrees(other)
+    }
+
     /// The value of an `If-Range` field: the strong tag, else the date (RFC 9110 §13.1.5).
     ///
     /// That a date is younger than a second, and therefore weak, cannot be seen here. No harm comes of it: the answer's
@@ -160,6 +168,20 @@ mod tests {
         ] {
             assert_eq!(one.agrees(&other), agree, "{one:?} {other:?}");
             assert_eq!(other.agrees(&one), agree, "{other:?} {one:?}");
+        }
+    }
+
+    #[test]
+    fn silence_confirms_nothing() {
+        for (one, other, confirmed) in [
+            (v("\"a\"", MON), v("\"a\"", ""), true),
+            (v("", MON), v("\"a\"", MON), true),
+            (v("\"a\"", ""), v("", MON), false),
+            (v("", ""), v("", ""), false),
+            (v("\"a\"", MON), v("\"b\"", MON), false),
+        ] {
+            assert_eq!(one.confirms(&other), confirmed, "{one:?} {other:?}");
+            assert_eq!(other.confirms(&one), confirmed, "{other:?} {one:?}");
         }
     }
 

@@ -41,17 +41,35 @@ pub enum Error {
         expected: Checksum,
         /// What arrived.
         actual: Checksum,
-        /// Where the wrong file is.
-        kept: PathBuf,
+        /// Where the wrong file is; `None` if it went to standard output.
+        kept: Option<PathBuf>,
     },
-    /// The local disk.
+    /// The file became another one when the reader of standard output had a part of it.
+    #[error("{url}: the file changed on the server after {written} bytes were written")]
+    Changed {
+        /// Redacted.
+        url: String,
+        /// Bytes of the old version that standard output got.
+        written: u64,
+    },
+    /// A stream broke off when the reader of standard output had a part of it.
+    #[error("{source}; {written} bytes were written")]
+    BrokenOff {
+        /// Bytes that standard output got.
+        written: u64,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// The local disk, or standard output.
     #[error(transparent)]
     Disk(#[from] sink::Error),
-    /// A signal ended the run; state is saved.
+    /// A signal ended the run.
     #[error("interrupted")]
     Interrupted {
         /// 2 for SIGINT, 15 for SIGTERM.
         signal: i32,
+        /// Whether what arrived is kept for the next run.
+        saved: bool,
     },
     /// Something that cannot happen on a working system.
     #[error("{0}")]
@@ -93,9 +111,12 @@ impl Error {
             Self::Usage { .. } => 2,
             Self::Checksum { .. } => 3,
             Self::Failed { .. } => 4,
+            Self::Changed { .. } => 7,
+            Self::BrokenOff { source, .. } => source.exit_code(),
             Self::Disk(sink::Error::Held { .. }) => 8,
+            Self::Disk(sink::Error::ReaderGone) => 141,
             Self::Disk(_) => 5,
-            Self::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(1),
+            Self::Interrupted { signal, .. } => u8::try_from(128 + signal).unwrap_or(1),
         }
     }
 
@@ -106,14 +127,22 @@ impl Error {
             Self::Usage { hint, .. } => return Some(hint.clone()),
             Self::Failed { failure, .. } => failure_hint(failure),
             Self::Checksum { kept, .. } => {
-                return Some(format!(
-                    "check the expected value; the file is kept as {}",
-                    kept.display()
-                ));
+                return Some(match kept {
+                    Some(path) => format!(
+                        "check the expected value; the file is kept as {}",
+                        path.display()
+                    ),
+                    None => "check the expected value; trust nothing of what was written".into(),
+                });
             }
+            Self::Changed { .. } => "throw away what was written, and begin again",
+            Self::BrokenOff { .. } => "what was written is only the beginning; begin again",
             Self::Disk(error) => disk_hint(error),
-            Self::Interrupted { .. } => {
+            Self::Interrupted { saved: true, .. } => {
                 "run the same command again to go on where this one stopped"
+            }
+            Self::Interrupted { saved: false, .. } => {
+                "what was written is only the beginning; without -s a run can go on where it stopped"
             }
             Self::Internal(_) => return None,
         };
@@ -162,6 +191,8 @@ fn failure_hint(failure: &Failure) -> &'static str {
 fn disk_hint(error: &sink::Error) -> &'static str {
     match error {
         sink::Error::NoSpace { .. } => "make room, or choose another directory with -o",
+        sink::Error::Output { .. } => "check where standard output leads, and begin again",
+        sink::Error::ReaderGone => "nothing is left to do",
         sink::Error::Held { .. } => "wait for the other one, or choose another directory with -o",
         sink::Error::NotRegular { .. } => "remove it, or choose another directory with -o",
         sink::Error::Permission { .. }

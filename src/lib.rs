@@ -40,6 +40,7 @@ pub mod resume;
 pub mod retry;
 pub mod schedule;
 pub mod sink;
+pub mod sums;
 
 pub use config::Config;
 pub use error::Error;

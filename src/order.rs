@@ -52,6 +52,12 @@ impl Order {
         None
     }
 
+    /// Drops every block that begins at `offset` or behind it.
+    pub fn forget(&mut self, offset: u64) {
+        self.heap.retain(|block| block.offset < offset);
+        self.held = self.heap.iter().map(Block::len).sum();
+    }
+
     /// Offset of the next byte to go out.
     pub fn head(&self) -> u64 {
         self.head

@@ -38,6 +38,32 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// For a stream of `window` bytes, in chunks of about `chunk`. Two for each request have to fit into the window, so
+    /// that one can wait there while the next arrives.
+    pub fn ordered(requests: usize, chunk: u64, window: u64) -> Options {
+        let share = window / (2 * requests.max(1) as u64);
+        let max_chunk = chunk.min(share).max(SMALL);
+        Options {
+            requests,
+            min_chunk: SMALL,
+            max_chunk,
+            window: Some(window),
+            ..Options::default()
+        }
+    }
+}
+
+/// The window of a stream where the user named none: room for two chunks of each request. The least is what a gigabit
+/// brings in half a second, and so enough for the delay of any line of that speed.
+pub fn window(requests: usize, chunk: u64) -> u64 {
+    let room = chunk.saturating_mul(2 * requests as u64);
+    room.clamp(64 << 20, 256 << 20)
+}
+
+/// The smallest chunk of a stream. One at its head is split down to this, so it is smaller than on disk.
+const SMALL: u64 = 512 << 10;
+
 /// Chunks end at multiples of this where they can, so that neighbours rarely write to the same pages.
 pub const ALIGN: u64 = 64 << 10;
 
@@ -146,6 +172,27 @@ mod tests {
         assert!(sizes.windows(2).all(|w| w[1] <= w[0] + MIB / 2));
         assert!(*sizes.last().unwrap() <= 3 * MIB / 2);
         assert!(sizes.len() < 90, "{}", sizes.len());
+    }
+
+    #[test]
+    fn a_stream_has_room_for_two_chunks_of_each_request() {
+        assert_eq!(window(8, 5 * MIB), 80 * MIB);
+        assert_eq!(window(1, 5 * MIB), 64 * MIB);
+        assert_eq!(window(128, 5 * MIB), 256 * MIB);
+        for (requests, chunk, room, expected) in [
+            (8, 5 * MIB, 80 * MIB, 5 * MIB),
+            (16, 5 * MIB, 64 * MIB, 2 * MIB),
+            (128, 5 * MIB, 16 * MIB, 512 << 10),
+            (1, 5 * MIB, 16 * MIB, 5 * MIB),
+        ] {
+            let options = Options::ordered(requests, chunk, room);
+            assert_eq!(options.max_chunk, expected, "{requests} {room}");
+            assert_eq!(
+                chunk_len(&options, 1 << 40, None),
+                expected,
+                "{requests} {room}"
+            );
+        }
     }
 
     #[test]

@@ -1,27 +1,29 @@
-//! Fetches what a part file lacks, beginning with a body that is arriving already.
+//! Fetches what a sink lacks, beginning with a body that is arriving already.
 //!
 //! Every transfer is a future of its own, straight from request to last byte; all of them run in one task and share the
 //! file's schedule, so nothing is locked. What a server without ranges sends is a single stream with the same loop.
 
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::time::Duration;
 
+use bytes::{Buf as _, Bytes};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::{Context, Job, Stop, timed};
+use super::Context;
+use super::job::{Job, Stop, timed};
 use crate::answer::{self, Meaning, Ranges};
 use crate::fingerprint::headers::Places;
 use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
 use crate::plan::Options;
 use crate::range::ByteRange;
-use crate::report::{Level, Update};
 use crate::resolve::{Opening, Problem, Resource, head};
 use crate::retry::{Failure, Verdict};
 use crate::schedule::{Chunk, ChunkId, Outcome, Schedule};
-use crate::sink::{self, Part};
+use crate::sink::{self, Follow, Sink};
 
 /// How often progress is reported.
 const TICK: Duration = Duration::from_millis(100);
@@ -29,8 +31,11 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long a complete body may take to be reported as such; after that its connection is given up.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Writes all that is missing into `part`.
-pub(super) async fn fetch(job: &Job<'_>, part: &Part, opening: Opening) -> Result<(), Stop> {
+/// Bytes before the end of a single body from which on nothing is left to ask for.
+const NEAR: u64 = 2 << 20;
+
+/// Writes all that is missing into `sink`.
+pub(super) async fn fetch(job: &Job<'_>, sink: Sink<'_>, opening: Opening) -> Result<(), Stop> {
     let Opening {
         resource,
         transfer,
@@ -39,54 +44,69 @@ pub(super) async fn fetch(job: &Job<'_>, part: &Part, opening: Opening) -> Resul
     } = opening;
     match resource.entity.length {
         Some(length) if resource.ranges != Ranges::No && !job.no_ranges.get() => {
-            File::new(job, part, &resource, length)
+            File::new(job, sink, &resource, length)
                 .run(transfer, from)
                 .await
         }
-        Some(_) | None => stream(job, part, &resource, transfer).await,
+        Some(_) | None => whole(job, sink, &resource, transfer).await,
     }
 }
 
 /// A body that cannot be asked for in parts: one transfer, from the first byte to the last.
-async fn stream(
+async fn whole(
     job: &Job<'_>,
-    part: &Part,
+    sink: Sink<'_>,
     resource: &Resource,
-    mut transfer: Transfer,
+    transfer: Transfer,
 ) -> Result<(), Stop> {
-    let mut got = 0;
+    let got = Cell::new(0);
+    let mut pouring = pin!(pour(job, sink, resource.entity.length, transfer, &got));
+    let mut follow = sink.follow();
     let mut ticks = ticks();
     loop {
-        let event = tokio::select! {
-            event = timed(job.context.stall, next(&mut transfer)) => event.map_err(Stop::Again)?,
-            _ = ticks.tick() => {
-                job.progress(got, 1);
-                continue;
-            }
+        tokio::select! {
+            end = &mut pouring => return end,
+            _ = ticks.tick() => job.progress(got.get(), 1),
+            left = left(&mut follow) => drop(left?),
             stopped = job.context.stopped() => return Err(Stop::Fatal(stopped)),
-        };
-        let Some(Block { bytes, .. }) = event else {
-            break;
-        };
-        let room = resource
-            .entity
-            .length
-            .map_or(u64::MAX, |length| length - got);
-        let kept = room.min(bytes.len() as u64);
-        part.write(got, first(bytes, kept)).await?;
-        got += kept;
-        if resource.entity.length == Some(got) {
-            break;
         }
     }
-    match resource.entity.length {
-        Some(length) if got < length => Err(Stop::Again(Failure::Short.into())),
-        Some(_) => Ok(()),
-        None => {
-            part.ends_at(got);
-            Ok(())
+}
+
+/// Writes a whole body, and tells how much of it `got` here. Passes over what the sink has already.
+async fn pour(
+    job: &Job<'_>,
+    sink: Sink<'_>,
+    length: Option<u64>,
+    mut transfer: Transfer,
+    got: &Cell<u64>,
+) -> Result<(), Stop> {
+    let there = sink.done().frontier();
+    while length != Some(got.get()) {
+        let event = timed(job.context.stall, next(&mut transfer)).await;
+        let Some(Block { bytes, .. }) = event.map_err(Stop::Again)? else {
+            break;
+        };
+        let start = got.get();
+        let mut bytes = first(bytes, length.map_or(u64::MAX, |length| length - start));
+        let end = start + bytes.len() as u64;
+        let known = there.clamp(start, end);
+        bytes.advance(usize::try_from(known - start).unwrap_or(usize::MAX));
+        if !bytes.is_empty() {
+            sink.write(known, bytes).await?;
+        }
+        got.set(end);
+        if length.is_some_and(|length| length - end <= NEAR) {
+            job.nothing_left_to_begin();
         }
     }
+    if length.is_some_and(|length| got.get() < length) || got.get() < there {
+        return Err(Stop::Again(Failure::Short.into()));
+    }
+    if length.is_none() {
+        sink.ends_at(got.get());
+    }
+    Ok(())
 }
 
 /// Why one transfer ended before its chunk did.
@@ -106,7 +126,7 @@ type Transfers<'a> = FuturesUnordered<LocalBoxFuture<'a, (ChunkId, Result<(), Tr
 /// A file that is fetched in ranges; shared by its transfers.
 struct File<'a> {
     job: &'a Job<'a>,
-    part: &'a Part,
+    sink: Sink<'a>,
     resource: &'a Resource,
     /// What is asked for and what has come. Never borrowed across an await.
     schedule: RefCell<Schedule>,
@@ -119,14 +139,14 @@ struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    fn new(job: &'a Job<'a>, part: &'a Part, resource: &'a Resource, length: u64) -> Self {
+    fn new(job: &'a Job<'a>, sink: Sink<'a>, resource: &'a Resource, length: u64) -> Self {
         let requests = job.context.requests(resource.protocol);
         let options = Options {
             requests,
-            min_chunk: job.context.min_chunk,
-            ..Options::default()
+            window: sink.window(),
+            ..job.context.chunks.clone()
         };
-        let schedule = Schedule::new(part.done().complement(length), options);
+        let schedule = Schedule::new(sink.done().complement(length), options);
         let limit = if resource.ranges == Ranges::Yes {
             requests
         } else {
@@ -134,7 +154,7 @@ impl<'a> File<'a> {
         };
         Self {
             job,
-            part,
+            sink,
             resource,
             schedule: RefCell::new(schedule),
             limit: Cell::new(limit),
@@ -154,6 +174,7 @@ impl<'a> File<'a> {
                 .boxed_local(),
         );
         let mut ticks = ticks();
+        let mut follow = self.sink.follow();
         loop {
             while let Some(chunk) = self.start() {
                 transfers.push(
@@ -161,6 +182,9 @@ impl<'a> File<'a> {
                         .map(move |end| (chunk.id, end))
                         .boxed_local(),
                 );
+            }
+            if self.schedule.borrow().is_all_begun() {
+                self.job.nothing_left_to_begin();
             }
             if transfers.is_empty() && self.schedule.borrow().is_done() {
                 return Ok(());
@@ -174,6 +198,7 @@ impl<'a> File<'a> {
                     self.settle(id, end, opened_by.is_some())?;
                 }
                 () = sleep_until(wake.map_or_else(Instant::now, Instant::from_std)), if wake.is_some() => {}
+                left = left(&mut follow) => self.schedule.borrow_mut().head(left?),
                 _ = ticks.tick() => self.report(),
                 stopped = self.job.context.stopped() => return Err(Stop::Fatal(stopped)),
             }
@@ -252,7 +277,7 @@ impl<'a> File<'a> {
                 .schedule
                 .borrow_mut()
                 .advance(id, arrived, Context::now());
-            self.part
+            self.sink
                 .write(offset, first(block.bytes, kept))
                 .await
                 .map_err(Trouble::Disk)?;
@@ -330,21 +355,6 @@ impl<'a> File<'a> {
     }
 }
 
-impl Job<'_> {
-    fn note(&self, text: String) {
-        let level = Level::Info;
-        self.context.reporter.send(Update::Message { level, text });
-    }
-
-    fn progress(&self, bytes: u64, requests: usize) {
-        self.context.reporter.send(Update::Progress {
-            id: self.id,
-            bytes,
-            requests,
-        });
-    }
-}
-
 /// The next block; `None` when the message is complete.
 async fn next(transfer: &mut Transfer) -> Result<Option<Block>, NetError> {
     loop {
@@ -357,8 +367,16 @@ async fn next(transfer: &mut Transfer) -> Result<Option<Block>, NetError> {
     }
 }
 
+/// How many bytes have left the sink, when more have.
+async fn left(follow: &mut Option<Follow>) -> Result<u64, sink::Error> {
+    match follow {
+        Some(follow) => follow.next().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The first `length` of `bytes`.
-fn first(mut bytes: bytes::Bytes, length: u64) -> bytes::Bytes {
+fn first(mut bytes: Bytes, length: u64) -> Bytes {
     bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
     bytes
 }

@@ -2,33 +2,36 @@
 //!
 //! Reads from top to bottom: resolve, take up or create the part file, fetch what is missing, verify, rename. Every
 //! decision is somebody else's: `schedule` says what is asked for next, `answer` whether an answer may be used, `retry`
-//! what a failure means. The transfers themselves are in [`fetch`].
+//! what a failure means. What it shares with a [`stream`] is in [`job`], the transfers themselves are in [`fetch`].
 
 mod fetch;
+mod job;
+mod stream;
+mod verify;
 
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use crate::Error;
 use crate::hash::{Algorithm, Checksum};
 use crate::http::Protocol;
 use crate::net::Client;
-use crate::range::ByteRange;
+use crate::plan;
 use crate::report::{Reporter, Update};
-use crate::resolve::{Earlier, Opening, Problem, Resource, Source, resolve};
-use crate::retry::{self, Failure, Fault, Policy, Verdict};
-use crate::sink::{self, Existing, Identity, Part};
+use crate::resolve::{Opening, Resource, Source};
+use crate::retry::Policy;
+use crate::sink::{self, Existing, Part, Sink};
+
+use job::{Job, earlier, is_resumable};
+pub use stream::{Turn, stream};
+use verify::Check;
 
 /// Concurrent requests where the user named no number: HTTP/2 shares a connection, HTTP/1.1 keeps a browser's limit.
 const AUTO_HTTP2: usize = 8;
 const AUTO_HTTP1: usize = 6;
-
-/// Beginning anew, or at the original URL, this often without one new byte between ends the file.
-const MAX_ROUNDS: u32 = 4;
 
 /// What all downloads of a run share.
 pub struct Context {
@@ -38,14 +41,18 @@ pub struct Context {
     pub dir: PathBuf,
     /// Concurrent range requests; `None` = by protocol.
     pub threads: Option<usize>,
-    /// Smallest chunk worth a request of its own, bytes.
-    pub min_chunk: u64,
+    /// How files are cut; the number of requests is set for each.
+    pub chunks: plan::Options,
     /// When to give up.
     pub policy: Policy,
     /// Time without a byte after which a transfer is given up.
     pub stall: Duration,
-    /// Digest to compute if no checksum is expected.
-    pub algorithm: Algorithm,
+    /// Digests to compute of each file; if none, one is where nobody states a checksum.
+    pub algorithms: Vec<Algorithm>,
+    /// Where checksums are looked for that the user has not given.
+    pub search: Search,
+    /// Whether the user has been told that a file had nothing to be verified by.
+    pub unverified: Cell<bool>,
     /// Where updates go.
     pub reporter: Reporter,
     /// Becomes the number of the signal that ends the run.
@@ -89,8 +96,20 @@ impl Context {
         };
         Error::Interrupted {
             signal: signal.unwrap_or_default(),
+            saved: self.chunks.window.is_none(),
         }
     }
+}
+
+/// Where checksums are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// Nowhere: only what the user gave counts.
+    Off,
+    /// In the head of the answer, and beside the file on hosts that are known for that.
+    Likely,
+    /// In the head of the answer, and beside the file on any host.
+    Everywhere,
 }
 
 /// How a download ended well.
@@ -98,12 +117,14 @@ impl Context {
 pub enum Outcome {
     /// The file is complete.
     Complete {
-        /// Where it is.
+        /// Where it is; its name if it went to standard output.
         path: PathBuf,
         /// Its length in bytes.
         bytes: u64,
-        /// Its digest.
-        checksum: Checksum,
+        /// Its digests.
+        checksums: Vec<Checksum>,
+        /// Who stated the checksum that held, if anybody did.
+        verified: Option<String>,
     },
     /// A complete file was there already.
     Skipped {
@@ -117,254 +138,86 @@ pub enum Outcome {
 /// # Errors
 /// Whatever ended it. What was written stays for a later run.
 pub async fn download(context: &Context, id: usize, source: &Source) -> Result<Outcome, Error> {
-    let job = Job {
-        context,
-        id,
-        source,
-        url: Error::redact(source.url.as_str()),
-        no_ranges: Cell::new(false),
-    };
-    let part = Part::take_up(&context.dir, &job.url)?.filter(is_resumable);
-    let opening = job.open(part.as_ref().map(earlier).as_ref()).await?;
-    if let Some(path) = job.finished_file(&opening.resource, part.as_ref()).await? {
+    let job = Job::new(context, id, source);
+    let taken_up = Part::take_up(&context.dir, &job.url)?;
+    let part = taken_up.filter(|part| is_resumable(&part.identity().entity));
+    let left = part
+        .as_ref()
+        .map(|part| earlier(&part.identity().entity, &part.done()));
+    let opening = job.open(left.as_ref()).await?;
+    let check = Check::new(context, source, &opening.resource);
+    if let Some(path) = finished(&job, &check, &opening.resource, part.as_ref()).await? {
         return Ok(Outcome::Skipped { path });
     }
-    let part = job.prepare(part, &opening).await?;
-    let algorithm = source
-        .checksum
-        .as_ref()
-        .map_or(context.algorithm, |checksum| checksum.algorithm);
-    let hashing = tokio::spawn(part.hash(&[algorithm]));
-    if let Err(error) = job.fetch(&part, opening).await {
-        // The reason for ending matters more than a state that could not be saved as well.
-        let _ = part.suspend().await;
-        return Err(error);
-    }
-    let checksums = hashing
+    let part = prepare(&job, part, &opening).await?;
+    let hashing = tokio::spawn(part.hash(check.algorithms()));
+    let fetching = job.fetch(Sink::Part(&part), opening);
+    let found = match check.search_beside(context, fetching).await {
+        Ok(found) => found,
+        Err(error) => {
+            // The reason for ending matters more than a state that could not be saved as well.
+            let _ = part.suspend().await;
+            return Err(error);
+        }
+    };
+    let digests = hashing
         .await
         .map_err(|error| Error::Internal(format!("hashing: {error}")))??;
-    job.finish(part, checksums).await
-}
-
-/// A part without any validator could be continued with bytes of another version unnoticed.
-fn is_resumable(part: &Part) -> bool {
-    let entity = part.identity().entity;
-    entity.length.is_some_and(|length| length > 0) && !entity.validator.is_empty()
-}
-
-/// What a part lacks first. A complete one asks for its last byte again, to see that the entity is still the same.
-fn earlier(part: &Part) -> Earlier {
-    let entity = part.identity().entity;
-    let length = entity.length.unwrap_or(1).max(1);
-    let gap = part.done().complement(length).iter().next();
-    Earlier {
-        gap: gap.unwrap_or(ByteRange::new(length - 1, length)),
-        entity,
+    let verdict = check.judge(digests, found);
+    if let Some((expected, actual)) = verdict.wrong {
+        let kept = Some(part.reject().await?);
+        return Err(job.wrong(expected, actual, kept));
     }
+    job.note_unverified(verdict.place.as_deref());
+    let bytes = part.done().len();
+    Ok(Outcome::Complete {
+        path: part.commit().await?,
+        bytes,
+        checksums: verdict.digests,
+        verified: verdict.place,
+    })
 }
 
-/// One file on its way.
-struct Job<'a> {
-    context: &'a Context,
-    id: usize,
-    source: &'a Source,
-    /// For messages and control files.
-    url: String,
-    /// The server has been seen to ignore ranges, whatever it says of itself.
-    no_ranges: Cell<bool>,
+/// The path of a finished file that is this one, if there is any.
+async fn finished(
+    job: &Job<'_>,
+    check: &Check<'_>,
+    resource: &Resource,
+    part: Option<&Part>,
+) -> Result<Option<PathBuf>, Error> {
+    let dir = &job.context.dir;
+    let size = match sink::existing(dir, &resource.name) {
+        Some(Existing::File { size }) if part.is_none() => size,
+        Some(Existing::File { .. } | Existing::Other) | None => return Ok(None),
+    };
+    let path = dir.join(&resource.name);
+    if resource.entity.length != Some(size) {
+        return Ok(None);
+    }
+    let Some(expected) = check.expected() else {
+        return Ok(Some(path));
+    };
+    let actual = sink::digest_of(&path, &[expected.algorithm]).await?;
+    Ok(actual.contains(expected).then_some(path))
 }
 
-impl Job<'_> {
-    /// The first request, with retries.
-    async fn open(&self, earlier: Option<&Earlier>) -> Result<Opening, Error> {
-        let mut attempt = 0;
-        loop {
-            let request = resolve(
-                &self.context.client,
-                self.source,
-                earlier,
-                Context::wall_clock(),
-            );
-            let problem = tokio::select! {
-                opening = timed(self.context.stall, request) => match opening {
-                    Ok(opening) => return Ok(opening),
-                    Err(problem) => problem,
-                },
-                stopped = self.context.stopped() => return Err(stopped),
-            };
-            attempt += 1;
-            match self.verdict(&problem.failure, attempt).on_first() {
-                Verdict::Retry { after } => self.pause(&problem, after).await?,
-                Verdict::Restart | Verdict::Reresolve | Verdict::Fatal => {
-                    return Err(self.failed(problem));
-                }
-            }
+/// The part file for what is opening: the earlier one if that goes on, else an empty one.
+async fn prepare(job: &Job<'_>, part: Option<Part>, opening: &Opening) -> Result<Part, Error> {
+    let resource = &opening.resource;
+    let identity = job.identity(&resource.entity);
+    let part = match part {
+        Some(part) if opening.resumed => part,
+        Some(part) => {
+            part.restart(&identity).await?;
+            part
         }
-    }
-
-    async fn pause(&self, problem: &Problem, after: Duration) -> Result<(), Error> {
-        self.retrying(problem, after);
-        tokio::select! {
-            () = tokio::time::sleep(after) => Ok(()),
-            stopped = self.context.stopped() => Err(stopped),
-        }
-    }
-
-    fn verdict(&self, failure: &Failure, attempts: u32) -> Verdict {
-        retry::verdict(failure, attempts, &self.context.policy, fastrand::u64(..))
-    }
-
-    fn failed(&self, problem: Problem) -> Error {
-        Error::Failed {
-            url: self.url.clone(),
-            failure: problem.failure,
-            detail: problem.detail,
-        }
-    }
-
-    /// The path of a finished file that is this one, if there is any.
-    async fn finished_file(
-        &self,
-        resource: &Resource,
-        part: Option<&Part>,
-    ) -> Result<Option<PathBuf>, Error> {
-        let size = match sink::existing(&self.context.dir, &resource.name) {
-            Some(Existing::File { size }) if part.is_none() => size,
-            Some(Existing::File { .. } | Existing::Other) | None => return Ok(None),
-        };
-        let path = self.context.dir.join(&resource.name);
-        if resource.entity.length != Some(size) {
-            return Ok(None);
-        }
-        let Some(expected) = &self.source.checksum else {
-            return Ok(Some(path));
-        };
-        let actual = sink::digest_of(&path, &[expected.algorithm]).await?;
-        Ok(actual.contains(expected).then_some(path))
-    }
-
-    /// The part file for what is opening: the earlier one if that goes on, else an empty one.
-    async fn prepare(&self, part: Option<Part>, opening: &Opening) -> Result<Part, Error> {
-        let resource = &opening.resource;
-        let identity = Identity {
-            url: self.url.clone(),
-            entity: resource.entity.clone(),
-        };
-        let part = match part {
-            Some(part) if opening.resumed => part,
-            Some(part) => {
-                part.restart(&identity).await?;
-                part
-            }
-            None => Part::create(&self.context.dir, &resource.name, &identity)?,
-        };
-        self.context.reporter.send(Update::Started {
-            id: self.id,
-            name: part.name().to_owned(),
-            size: resource.entity.length,
-            resumed: part.done().len(),
-        });
-        Ok(part)
-    }
-
-    /// Fetches until nothing is missing. Begins again at the original URL when the resolved one stops working, and with
-    /// an empty part when the file has changed.
-    async fn fetch(&self, part: &Part, mut opening: Opening) -> Result<(), Error> {
-        let mut rounds = 0;
-        loop {
-            let had = part.done().len();
-            let problem = match fetch::fetch(self, part, opening).await {
-                Ok(()) => return Ok(()),
-                Err(Stop::Fatal(error)) => return Err(error),
-                Err(Stop::Again(problem)) => problem,
-            };
-            rounds = if part.done().len() > had {
-                1
-            } else {
-                rounds + 1
-            };
-            if rounds > MAX_ROUNDS {
-                return Err(self.failed(problem));
-            }
-            self.retrying(&problem, Duration::ZERO);
-            let keep = is_resumable(part) && !self.no_ranges.get() && !self.must_restart(&problem);
-            let keep = keep.then(|| earlier(part));
-            opening = self.open(keep.as_ref()).await?;
-            if !opening.resumed {
-                let entity = opening.resource.entity.clone();
-                part.restart(&Identity {
-                    url: self.url.clone(),
-                    entity,
-                })
-                .await?;
-            }
-        }
-    }
-
-    fn must_restart(&self, problem: &Problem) -> bool {
-        self.verdict(&problem.failure, 1) == Verdict::Restart
-    }
-
-    /// Compares checksums and gives the file its name.
-    async fn finish(&self, part: Part, checksums: Vec<Checksum>) -> Result<Outcome, Error> {
-        let actual = checksums
-            .into_iter()
-            .next()
-            .ok_or_else(|| Error::Internal("no digest was computed".into()))?;
-        if let Some(expected) = self
-            .source
-            .checksum
-            .as_ref()
-            .filter(|expected| **expected != actual)
-        {
-            let kept = part.reject().await?;
-            let (url, expected) = (self.url.clone(), expected.clone());
-            return Err(Error::Checksum {
-                url,
-                expected,
-                actual,
-                kept,
-            });
-        }
-        let bytes = part.done().len();
-        let path = part.commit().await?;
-        Ok(Outcome::Complete {
-            path,
-            bytes,
-            checksum: actual,
-        })
-    }
-
-    fn retrying(&self, problem: &Problem, after: Duration) {
-        self.context.reporter.send(Update::Retry {
-            id: self.id,
-            reason: problem.to_string(),
-            after,
-        });
-    }
-}
-
-/// Why fetching ended before the file did.
-enum Stop {
-    /// For good.
-    Fatal(Error),
-    /// This opening is used up; another may go on.
-    Again(Problem),
-}
-
-impl From<sink::Error> for Stop {
-    fn from(error: sink::Error) -> Self {
-        Self::Fatal(error.into())
-    }
-}
-
-/// `work`, given up when it takes longer than `limit`.
-async fn timed<T, E: Into<Problem>>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, E>>,
-) -> Result<T, Problem> {
-    match timeout(limit, work).await {
-        Ok(result) => result.map_err(Into::into),
-        Err(_) => Err(Failure::Network(Fault::Stall).into()),
-    }
+        None => Part::create(&job.context.dir, &resource.name, &identity)?,
+    };
+    job.context.reporter.send(Update::Started {
+        id: job.id,
+        name: part.name().to_owned(),
+        size: resource.entity.length,
+        resumed: part.done().len(),
+    });
+    Ok(part)
 }

@@ -67,8 +67,10 @@ pub enum Update {
         path: PathBuf,
         /// Its length.
         bytes: u64,
-        /// Its digest.
-        checksum: Checksum,
+        /// Its digests.
+        checksums: Vec<Checksum>,
+        /// Who vouches for one of them; `None` if nobody does.
+        verified: Option<String>,
     },
     /// A file was complete before the run.
     Skipped {

@@ -120,10 +120,11 @@ mod tests {
             id,
             path: "d/a.bin".into(),
             bytes: 1000 << 20,
-            checksum: Checksum {
+            checksums: vec![Checksum {
                 algorithm: Algorithm::Crc32c,
                 digest: vec![1, 2, 3, 4],
-            },
+            }],
+            verified: None,
         };
         lines.show(finished, start + Duration::from_secs(30));
         lines.tick(start + Duration::from_secs(31));

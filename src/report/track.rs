@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{Update, text};
+use crate::hash::Checksum;
 
 /// Time constant of the smoothing: what is older than a few of these no longer counts.
 const SMOOTHING: f64 = 3.0;
@@ -48,12 +49,19 @@ impl Tracks {
                 id,
                 path,
                 bytes,
-                checksum,
+                checksums,
+                verified,
             } => {
-                let speed = self.0.remove(&id).map(|track| track.average(bytes, now));
-                let speed = speed.map_or(String::new(), |speed| format!(", {speed}"));
-                let size = text::size(bytes);
-                format!("done: {} ({size}{speed}, {checksum})", path.display())
+                let average = self.0.remove(&id).map(|track| track.average(bytes, now));
+                let digests = checksums.iter().map(Checksum::to_string);
+                let verified = verified.map(|place| format!("verified by {place}"));
+                let facts: Vec<String> = [text::size(bytes)]
+                    .into_iter()
+                    .chain(average)
+                    .chain(digests)
+                    .chain(verified)
+                    .collect();
+                format!("done: {} ({})", path.display(), facts.join(", "))
             }
             Update::Skipped { id, path } => {
                 self.0.remove(&id);

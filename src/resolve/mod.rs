@@ -5,6 +5,7 @@
 //! followed here, one request each, because credentials and downgrades have to be judged between them. One call is one
 //! attempt: retrying is the caller's.
 
+pub mod checksum;
 mod disposition;
 pub mod name;
 
@@ -12,6 +13,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use url::Url;
 
+use self::checksum::Found;
 use crate::answer::{self, First, Ranges, Refusal};
 use crate::entity::Entity;
 use crate::fingerprint::headers::Places;
@@ -48,6 +50,8 @@ pub struct Resource {
     pub ranges: Ranges,
     /// Version of HTTP the server speaks.
     pub protocol: Protocol,
+    /// The checksum that the answer's head states.
+    pub stated: Option<Found>,
 }
 
 /// A resource whose body is on its way.
@@ -141,6 +145,7 @@ pub async fn resolve(
         entity: first.entity,
         ranges: first.ranges,
         protocol: arrival.head.protocol,
+        stated: checksum::in_head(&arrival.head),
     };
     Ok(Opening {
         resource,

@@ -109,6 +109,12 @@ impl Flight {
         rate.map(|rate| self.rest.len() as f64 / rate)
     }
 
+    /// Whether another request may take over although nothing shows that it would fare better. Only once for the same
+    /// bytes: if none of them comes then either, the line is dead, and the transfer's own end has to say so.
+    pub(super) fn may_be_relieved(&self) -> bool {
+        self.arrived || self.attempts == 0
+    }
+
     /// Whether nothing came for long, while others brought `enough`. Without the others it may be the line, or ourselves.
     pub(super) fn is_stalled(&self, delivered: u64, enough: u64, now: Instant) -> bool {
         now.saturating_duration_since(self.last) >= STALLED

@@ -10,8 +10,13 @@
 //! - with nothing left to begin, the tail half of the chunk that will end last is stolen, if it needs noticeably longer
 //!   than a new request does, or all of it if it is stalled. Where speeds are alike this never happens: a steal ends in a
 //!   cut, and what the server had sent by then is lost;
-//! - in ordered mode, no chunk is begun that ends beyond the window, and the chunk at its head is stolen from before any
-//!   other, since all others wait for it.
+//! - in ordered mode all others wait for the chunk at the head, so it comes first in everything: no chunk is begun that
+//!   ends beyond the window; the head is stolen from before any other, and before anything new is begun if it is much
+//!   slower than usual; while it waits for another attempt, a request is kept free for it.
+//!
+//! A running body at the very front is the one thing that the window does not hold, if nothing behind it is in flight: it
+//! needs no reordering, and the reader's own pace holds it back. Else a slow reader would have it cut and asked for anew
+//! again and again.
 //!
 //! A body that goes on behind its chunk's end (asked for without an end, or robbed of its tail) takes over the gap that
 //! follows, if there still is one: the connection is warm and the bytes are on their way.
@@ -86,6 +91,9 @@ pub struct Schedule {
 /// A steal has to save a transfer that would need at least this many seconds more.
 const LAGGARD: f64 = 1.0;
 
+/// A head that needs so many times longer than usual is stolen from although other bytes could be begun.
+const SLOW_HEAD: f64 = 3.0;
+
 /// How often laggards are looked for while a request is idle.
 const RECHECK: Duration = Duration::from_millis(500);
 
@@ -129,8 +137,11 @@ impl Schedule {
     pub fn start(&mut self, limit: usize, now: Instant) -> Option<Chunk> {
         self.latest = self.latest.max(Some(now));
         self.recheck = None;
-        if self.flights.len() >= limit {
+        if self.flights.len() + usize::from(self.head_waits(now)) >= limit {
             return None;
+        }
+        if let Some((head, at)) = self.slow_head(now) {
+            return Some(self.steal(head, at, now));
         }
         if let Some(range) = self.next_gap(now) {
             return Some(self.launch(range, self.options.open, now));
@@ -231,6 +242,11 @@ impl Schedule {
         self.pending.bytes() + in_flight
     }
 
+    /// Whether no byte waits for a request. Those in flight may still fail, and then wait again.
+    pub fn is_all_begun(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     /// Whether every byte was delivered. Transfers may still be in flight, with nothing left to bring.
     pub fn is_done(&self) -> bool {
         self.missing() == 0
@@ -260,11 +276,11 @@ impl Schedule {
     fn next_gap(&self, now: Instant) -> Option<ByteRange> {
         let gap = self.pending.first_ready(now)?;
         let room = gap.intersect(ByteRange::new(0, self.bound()))?;
-        let is_crumb = room.len() < self.options.min_chunk && room.end < gap.end;
+        let len = plan::chunk_len(&self.options, self.pending.bytes(), self.speed);
+        let is_crumb = room.len() < len && room.end < gap.end;
         if is_crumb && gap.start > self.head {
             return None;
         }
-        let len = plan::chunk_len(&self.options, self.pending.bytes(), self.speed);
         Some(ByteRange::new(
             gap.start,
             plan::cut(&self.options, room, len),
@@ -275,20 +291,18 @@ impl Schedule {
     ///
     /// While bytes wait for their time, only the head is worth it: the others would take a turn from them.
     fn laggard(&self, now: Instant) -> Option<(ChunkId, u64)> {
-        let loot = |(&id, flight): (&ChunkId, &Flight)| {
-            let (expected, at) = self.loot(flight, now)?;
-            Some((id, at, expected))
-        };
-        if self.options.window.is_some() {
-            let running = self.flights.iter().filter(|(_, f)| !f.rest.is_empty());
-            let head = running.min_by_key(|(_, flight)| flight.rest.start);
-            if let Some((id, at, _)) = head.and_then(loot) {
-                return Some((id, at));
-            }
+        if let Some((&id, head)) = self.lowest()
+            && let Some((_, at)) = self.loot(head, true, now)
+        {
+            return Some((id, at));
         }
         if !self.pending.is_empty() {
             return None;
         }
+        let loot = |(&id, flight): (&ChunkId, &Flight)| {
+            let (expected, at) = self.loot(flight, false, now)?;
+            Some((id, at, expected))
+        };
         self.flights
             .iter()
             .filter_map(loot)
@@ -296,14 +310,40 @@ impl Schedule {
             .map(|(id, at, _)| (id, at))
     }
 
-    /// How long a chunk will still take, in seconds, and where to split it; `None` if it is to be left alone.
-    fn loot(&self, flight: &Flight, now: Instant) -> Option<(f64, u64)> {
+    /// Ordered mode: the chunk in flight that all others wait for; `None` if the bytes before it are in no flight at all.
+    fn lowest(&self) -> Option<(&ChunkId, &Flight)> {
+        self.options.window?;
+        let running = self.flights.iter().filter(|(_, f)| !f.rest.is_empty());
+        let head = running.min_by_key(|(_, flight)| flight.rest.start);
+        head.filter(|(_, flight)| self.pending.begins_behind(flight.rest.start))
+    }
+
+    /// Ordered mode: whether the bytes that all others wait for may not be asked for yet.
+    fn head_waits(&self, now: Instant) -> bool {
+        self.options.window.is_some()
+            && self.pending.first_waits(now)
+            && self.lowest().is_none()
+    }
+
+    /// Ordered mode: the head and where to split it, if it holds everything up by far.
+    fn slow_head(&self, now: Instant) -> Option<(ChunkId, u64)> {
+        let (&id, head) = self.lowest()?;
+        let (expected, at) = self.loot(head, true, now)?;
+        let usual = head.rest.len() as f64 / self.speed?;
+        (expected > SLOW_HEAD * usual).then_some((id, at))
+    }
+
+    /// How long a chunk will still take, in seconds, and where to split it; `None` if it is to be left alone. If all others
+    /// wait for it, they cannot show that it is stalled.
+    fn loot(&self, flight: &Flight, is_head: bool, now: Instant) -> Option<(f64, u64)> {
         let rest = flight.rest;
-        if rest.is_empty() {
+        // One that has run on beyond the window waits for the reader, not for the server.
+        if rest.is_empty() || rest.end > self.bound() {
             return None;
         }
         let enough = self.options.min_chunk.saturating_mul(2);
-        if flight.is_stalled(self.delivered, enough, now) {
+        let relieved = is_head && flight.may_be_relieved();
+        if flight.is_stalled(self.delivered, if relieved { 0 } else { enough }, now) {
             return Some((f64::INFINITY, rest.start));
         }
         if rest.len() < enough.max(2) {
@@ -320,7 +360,11 @@ impl Schedule {
             tail.end = flight.rest.end;
             flight.rest.end = at;
             let history = History {
-                attempts: if flight.arrived { 0 } else { flight.attempts },
+                attempts: match (flight.arrived, flight.rest.is_empty()) {
+                    (true, _) => 0,
+                    (false, false) => flight.attempts,
+                    (false, true) => flight.fruitless(),
+                },
                 not_before: None,
             };
             self.pending.put(tail, history);
@@ -351,7 +395,10 @@ impl Schedule {
     /// Lets a chunk that has reached its end go on into the gap behind it. False if there is none, or the body ends here.
     fn take_over(&mut self, flight: &mut Flight) -> bool {
         let end = flight.rest.end;
-        let reach = flight.body_end.min(self.bound());
+        let leads = self.pending.begins_behind(end)
+            && self.flights.values().all(|other| other.rest.is_empty());
+        let window = if leads { u64::MAX } else { self.bound() };
+        let reach = flight.body_end.min(window);
         let gap = self
             .pending
             .run_at(end)

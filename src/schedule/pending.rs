@@ -67,6 +67,17 @@ impl Pending {
         self.bytes += range.len();
     }
 
+    /// Whether no gap begins before `offset`.
+    pub(super) fn begins_behind(&self, offset: u64) -> bool {
+        self.gaps.keys().next().is_none_or(|&start| start >= offset)
+    }
+
+    /// Whether the lowest gap may not be asked for yet.
+    pub(super) fn first_waits(&self, now: Instant) -> bool {
+        let first = self.gaps.values().next();
+        first.is_some_and(|(_, history)| !history.is_ready(now))
+    }
+
     /// The lowest gap that may be asked for now.
     pub(super) fn first_ready(&self, now: Instant) -> Option<ByteRange> {
         self.gaps

@@ -1,4 +1,4 @@
-//! Where the bytes of a file go: `NAME.part` on disk until they are complete, then `NAME`.
+//! Where the bytes of a file go: `NAME.part` on disk until they are complete, then `NAME`; or in order to standard output.
 //!
 //! [`Part`] is the file while it is incomplete: locked against a second `hs`, written at any offset by many requests at
 //! once, hashed while it grows, and put in its place by a rename that overwrites nothing. What a later run may trust of
@@ -12,14 +12,20 @@ mod disk;
 mod file;
 mod follow;
 mod ledger;
+mod pipe;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
 
 use crate::hash::{Algorithm, Checksum};
+use crate::range::RangeSet;
 pub use crate::resume::Identity;
 pub use file::Part;
+pub use pipe::{Follow, Output, Pipe};
 
 /// Why the disk did not do what was asked, with the path it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +84,15 @@ pub enum Error {
         /// Bytes that have to be there.
         need: u64,
     },
+    /// Whoever read standard output has ended, and wants no more.
+    #[error("the reader of standard output went away")]
+    ReaderGone,
+    /// Standard output did not take what was written to it.
+    #[error("cannot write to standard output: {source}")]
+    Output {
+        /// The system's report.
+        source: Arc<io::Error>,
+    },
     /// Anything else the operating system reports.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
@@ -112,6 +127,63 @@ impl Error {
             path,
             doing,
             source,
+        }
+    }
+}
+
+/// Where one file's blocks are written.
+#[derive(Clone, Copy, Debug)]
+pub enum Sink<'a> {
+    /// A file on disk.
+    Part(&'a Part),
+    /// A stream.
+    Pipe(&'a Pipe),
+}
+
+impl Sink<'_> {
+    /// Writes a block at an offset in bytes.
+    ///
+    /// # Errors
+    /// As [`Part::write`] and [`Pipe::write`].
+    pub async fn write(self, offset: u64, block: Bytes) -> Result<(), Error> {
+        match self {
+            Self::Part(part) => part.write(offset, block).await,
+            Self::Pipe(pipe) => pipe.write(offset, block).await,
+        }
+    }
+
+    /// What has been written.
+    #[must_use]
+    pub fn done(self) -> RangeSet {
+        match self {
+            Self::Part(part) => part.done(),
+            Self::Pipe(pipe) => pipe.done(),
+        }
+    }
+
+    /// States the length of a file whose length was unknown until its end was reached.
+    pub fn ends_at(self, length: u64) {
+        match self {
+            Self::Part(part) => part.ends_at(length),
+            Self::Pipe(pipe) => pipe.ends_at(length),
+        }
+    }
+
+    /// How many bytes beyond those that have left it may wait; `None` if it takes any byte at any time.
+    #[must_use]
+    pub fn window(self) -> Option<u64> {
+        match self {
+            Self::Part(_) => None,
+            Self::Pipe(pipe) => Some(pipe.window()),
+        }
+    }
+
+    /// What follows the bytes that leave it, if that is of interest.
+    #[must_use]
+    pub fn follow(self) -> Option<Follow> {
+        match self {
+            Self::Part(_) => None,
+            Self::Pipe(pipe) => Some(pipe.follow()),
         }
     }
 }

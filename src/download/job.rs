@@ -1,0 +1,277 @@
+//! What a download to disk and a stream have in common: the first request, the rounds of fetching, and what is said of them.
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::{Context, fetch};
+use crate::Error;
+use crate::entity::Entity;
+use crate::hash::Checksum;
+use crate::range::{ByteRange, RangeSet};
+use crate::report::{Level, Update};
+use crate::resolve::{Earlier, Opening, Problem, Source, resolve};
+use crate::retry::{self, Failure, Fault, Policy, Verdict};
+use crate::sink::{self, Identity, Sink};
+
+/// Beginning anew, or at the original URL, this often without one new byte between ends the file.
+const MAX_ROUNDS: u32 = 4;
+
+/// Attempts after the first at a host that has never answered: the address is wrong more often than the host is down.
+const FIRST_RETRIES: u32 = 3;
+
+/// One file on its way.
+pub(super) struct Job<'a> {
+    pub(super) context: &'a Context,
+    /// Numbers the file within the run.
+    pub(super) id: usize,
+    pub(super) source: &'a Source,
+    /// For messages and control files: without credentials.
+    pub(super) url: String,
+    /// The server has been seen to ignore ranges, whatever it says of itself.
+    pub(super) no_ranges: Cell<bool>,
+    /// Told when nothing is left to ask for; `None` when it was, or nobody wants to know.
+    pub(super) all_begun: RefCell<Option<oneshot::Sender<()>>>,
+}
+
+/// Why fetching ended before the file did.
+pub(super) enum Stop {
+    /// For good.
+    Fatal(Error),
+    /// This opening is used up; another may go on.
+    Again(Problem),
+}
+
+impl From<sink::Error> for Stop {
+    fn from(error: sink::Error) -> Self {
+        Self::Fatal(error.into())
+    }
+}
+
+impl<'a> Job<'a> {
+    pub(super) fn new(context: &'a Context, id: usize, source: &'a Source) -> Self {
+        Self {
+            context,
+            id,
+            source,
+            url: Error::redact(source.url.as_str()),
+            no_ranges: Cell::new(false),
+            all_begun: RefCell::default(),
+        }
+    }
+
+    /// The first request, with retries.
+    pub(super) async fn open(&self, earlier: Option<&Earlier>) -> Result<Opening, Error> {
+        let mut attempt = 0;
+        loop {
+            let request = resolve(
+                &self.context.client,
+                self.source,
+                earlier,
+                Context::wall_clock(),
+            );
+            let problem = tokio::select! {
+                opening = timed(self.context.stall, request) => match opening {
+                    Ok(opening) => return Ok(opening),
+                    Err(problem) => problem,
+                },
+                stopped = self.context.stopped() => return Err(stopped),
+            };
+            attempt += 1;
+            let verdict = match (&problem.failure, earlier) {
+                (Failure::Network(_), None) => self.first_verdict(&problem.failure, attempt),
+                _ => self.verdict(&problem.failure, attempt),
+            };
+            match verdict.on_first() {
+                Verdict::Retry { after } => self.pause(&problem, after).await?,
+                Verdict::Restart | Verdict::Reresolve | Verdict::Fatal => {
+                    return Err(self.failed(problem));
+                }
+            }
+        }
+    }
+
+    async fn pause(&self, problem: &Problem, after: Duration) -> Result<(), Error> {
+        self.retrying(problem, after);
+        tokio::select! {
+            () = tokio::time::sleep(after) => Ok(()),
+            stopped = self.context.stopped() => Err(stopped),
+        }
+    }
+
+    pub(super) fn verdict(&self, failure: &Failure, attempts: u32) -> Verdict {
+        retry::verdict(failure, attempts, &self.context.policy, fastrand::u64(..))
+    }
+
+    /// The verdict where nothing has ever come from the host.
+    fn first_verdict(&self, failure: &Failure, attempts: u32) -> Verdict {
+        let policy = &self.context.policy;
+        let retries = match policy.retries {
+            u32::MAX => u32::MAX,
+            retries => retries.min(FIRST_RETRIES),
+        };
+        let policy = Policy { retries, ..*policy };
+        retry::verdict(failure, attempts, &policy, fastrand::u64(..))
+    }
+
+    pub(super) fn failed(&self, problem: Problem) -> Error {
+        Error::Failed {
+            url: self.url.clone(),
+            failure: problem.failure,
+            detail: problem.detail,
+        }
+    }
+
+    /// Fetches until nothing is missing. Begins again at the original URL when the resolved one stops working, and with
+    /// nothing when the file has changed.
+    pub(super) async fn fetch(&self, sink: Sink<'_>, mut opening: Opening) -> Result<(), Error> {
+        let mut rounds = 0;
+        let mut entity = opening.resource.entity.clone();
+        loop {
+            let had = sink.done().len();
+            let problem = match fetch::fetch(self, sink, opening).await {
+                Ok(()) => return Ok(()),
+                Err(Stop::Fatal(error)) => return Err(error),
+                Err(Stop::Again(problem)) => problem,
+            };
+            rounds = if sink.done().len() > had {
+                1
+            } else {
+                rounds + 1
+            };
+            if rounds > MAX_ROUNDS {
+                return Err(self.failed(problem));
+            }
+            self.retrying(&problem, Duration::ZERO);
+            let keep = is_resumable(&entity) && !self.no_ranges.get();
+            let keep = keep && !self.must_restart(&problem);
+            let left = keep.then(|| earlier(&entity, &sink.done()));
+            opening = self.open(left.as_ref()).await?;
+            if !opening.resumed {
+                let now = &opening.resource.entity;
+                self.begin_again(sink, &entity, now, problem).await?;
+            }
+            entity = opening.resource.entity.clone();
+        }
+    }
+
+    /// Prepares for a body that brings all of the file once more, after `problem`.
+    ///
+    /// A part on disk is emptied. What a reader has cannot be taken back: there it has to be the same file, and to be seen
+    /// to be, so that its bytes can be passed over up to where they are new.
+    async fn begin_again(
+        &self,
+        sink: Sink<'_>,
+        before: &Entity,
+        now: &Entity,
+        problem: Problem,
+    ) -> Result<(), Error> {
+        match sink {
+            Sink::Part(part) => part.restart(&self.identity(now)).await?,
+            Sink::Pipe(pipe) if !pipe.is_begun() => pipe.forget(),
+            Sink::Pipe(pipe) if !before.agrees(now) => {
+                return Err(Error::Changed {
+                    url: self.url.clone(),
+                    written: pipe.written(),
+                });
+            }
+            Sink::Pipe(_) if !before.validator.confirms(&now.validator) => {
+                return Err(self.failed(problem));
+            }
+            Sink::Pipe(_) => {}
+        }
+        Ok(())
+    }
+
+    fn must_restart(&self, problem: &Problem) -> bool {
+        self.verdict(&problem.failure, 1) == Verdict::Restart
+    }
+
+    pub(super) fn identity(&self, entity: &Entity) -> Identity {
+        Identity {
+            url: self.url.clone(),
+            entity: entity.clone(),
+        }
+    }
+
+    pub(super) fn wrong(
+        &self,
+        expected: Checksum,
+        actual: Checksum,
+        kept: Option<PathBuf>,
+    ) -> Error {
+        Error::Checksum {
+            url: self.url.clone(),
+            expected,
+            actual,
+            kept,
+        }
+    }
+
+    /// Whoever waits for it may make requests of its own now.
+    pub(super) fn nothing_left_to_begin(&self) {
+        if let Some(waiting) = self.all_begun.take() {
+            // It may have been given up.
+            let _ = waiting.send(());
+        }
+    }
+
+    /// Says once in a run that a file had nothing to be verified by.
+    pub(super) fn note_unverified(&self, place: Option<&str>) {
+        if place.is_none() && !self.context.unverified.replace(true) {
+            let text =
+                "no checksum to verify by was found; --checksum gives one, --sidecar looks further";
+            self.note(text.to_owned());
+        }
+    }
+
+    pub(super) fn note(&self, text: String) {
+        let level = Level::Info;
+        self.context.reporter.send(Update::Message { level, text });
+    }
+
+    pub(super) fn progress(&self, bytes: u64, requests: usize) {
+        self.context.reporter.send(Update::Progress {
+            id: self.id,
+            bytes,
+            requests,
+        });
+    }
+
+    pub(super) fn retrying(&self, problem: &Problem, after: Duration) {
+        self.context.reporter.send(Update::Retry {
+            id: self.id,
+            reason: problem.to_string(),
+            after,
+        });
+    }
+}
+
+/// Bytes without any validator could be continued with those of another version unnoticed.
+pub(super) fn is_resumable(entity: &Entity) -> bool {
+    entity.length.is_some_and(|length| length > 0) && !entity.validator.is_empty()
+}
+
+/// What of `entity` is missing first. Of a complete one the last byte is asked for again, to see that it is still the same.
+pub(super) fn earlier(entity: &Entity, done: &RangeSet) -> Earlier {
+    let length = entity.length.unwrap_or(1).max(1);
+    let gap = done.complement(length).iter().next();
+    Earlier {
+        gap: gap.unwrap_or(ByteRange::new(length - 1, length)),
+        entity: entity.clone(),
+    }
+}
+
+/// `work`, given up when it takes longer than `limit`.
+pub(super) async fn timed<T, E: Into<Problem>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, Problem> {
+    match timeout(limit, work).await {
+        Ok(result) => result.map_err(Into::into),
+        Err(_) => Err(Failure::Network(Fault::Stall).into()),
+    }
+}
