@@ -25,6 +25,9 @@ use crate::retry::{Failure, Verdict};
 use crate::schedule::{Chunk, ChunkId, Outcome, Schedule};
 use crate::sink::{self, Follow, Sink};
 
+/// Requests of one download that browsers make at once.
+const BROWSER_REQUESTS: usize = 3;
+
 /// How often progress is reported.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -144,6 +147,10 @@ impl<'a> File<'a> {
         let options = Options {
             requests,
             window: sink.window(),
+            // A browser's requests have no end and are cut, which wastes what is on its way: not for more than it makes.
+            open: job.context.open_slices
+                && requests <= BROWSER_REQUESTS
+                && sink.window().is_none(),
             ..job.context.chunks.clone()
         };
         let schedule = Schedule::new(sink.done().complement(length), options);

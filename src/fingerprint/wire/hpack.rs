@@ -258,7 +258,11 @@ pub(super) fn put_integer(pattern: u8, prefix: u32, value: usize, block: &mut Ve
 }
 
 /// An integer with a prefix of `prefix` bits in `first` (RFC 7541 §5.1).
-pub(super) fn integer(first: u8, prefix: u32, cursor: &mut Cursor<'_>) -> Result<usize, HpackError> {
+pub(super) fn integer(
+    first: u8,
+    prefix: u32,
+    cursor: &mut Cursor<'_>,
+) -> Result<usize, HpackError> {
     let full = (1usize << prefix) - 1;
     let mut value = usize::from(first) & full;
     if value < full {
