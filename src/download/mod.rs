@@ -30,6 +30,9 @@ const AUTO_HTTP1: usize = 6;
 /// Beginning anew, or at the original URL, this often without one new byte between ends the file.
 const MAX_ROUNDS: u32 = 4;
 
+/// Attempts after the first at a host that has never answered: the address is wrong more often than the host is down.
+const FIRST_RETRIES: u32 = 3;
+
 /// What all downloads of a run share.
 pub struct Context {
     /// Runs the transfers.
@@ -193,7 +196,11 @@ impl Job<'_> {
                 stopped = self.context.stopped() => return Err(stopped),
             };
             attempt += 1;
-            match self.verdict(&problem.failure, attempt).on_first() {
+            let verdict = match (&problem.failure, earlier) {
+                (Failure::Network(_), None) => self.first_verdict(&problem.failure, attempt),
+                _ => self.verdict(&problem.failure, attempt),
+            };
+            match verdict.on_first() {
                 Verdict::Retry { after } => self.pause(&problem, after).await?,
                 Verdict::Restart | Verdict::Reresolve | Verdict::Fatal => {
                     return Err(self.failed(problem));
@@ -212,6 +219,17 @@ impl Job<'_> {
 
     fn verdict(&self, failure: &Failure, attempts: u32) -> Verdict {
         retry::verdict(failure, attempts, &self.context.policy, fastrand::u64(..))
+    }
+
+    /// The verdict where nothing has ever come from the host.
+    fn first_verdict(&self, failure: &Failure, attempts: u32) -> Verdict {
+        let policy = &self.context.policy;
+        let retries = match policy.retries {
+            u32::MAX => u32::MAX,
+            retries => retries.min(FIRST_RETRIES),
+        };
+        let policy = Policy { retries, ..*policy };
+        retry::verdict(failure, attempts, &policy, fastrand::u64(..))
     }
 
     fn failed(&self, problem: Problem) -> Error {
