@@ -1,0 +1,472 @@
+//! With `-s` the bytes come out once and in order, whatever happens to the requests and however slow the reader is; and
+//! where that cannot be, the exit status says so.
+
+use std::time::{Duration, Instant};
+
+use crate::common::hs::{Done, Hs, sha256};
+use crate::common::origin::server::files::Resource;
+use crate::common::origin::server::script::{Act, Point, Reply, Request};
+use crate::common::origin::{MIB, Site, Via, asks_range, bytes_of, in_every_way, most_active};
+
+/// What a cut may cost: bytes that were on their way when a neighbour's start was reached.
+const CUT: u64 = MIB;
+
+/// Speed of each request in tests that count bytes.
+const STEADY: u64 = 12 * MIB;
+
+/// Runs `hs -s ARGUMENTS | READER`; what the reader writes is returned. The exit code is that of `hs`.
+fn pipe(hs: &Hs, arguments: &str, reader: &str) -> (Done, Vec<u8>) {
+    let program = Hs::PROGRAM;
+    let script = format!(
+        "'{program}' --cacert ca.pem -s {arguments} | {{ {reader}; }} >out; exit ${{PIPESTATUS[0]}}"
+    );
+    let done = hs.run_program("bash", &["-c", &script]);
+    let out = std::fs::read(hs.home().join("out")).unwrap();
+    assert_eq!(hs.files(), [""; 0], "a stream leaves nothing behind");
+    (done, out)
+}
+
+fn assert_same(actual: &[u8], expected: &[u8]) {
+    assert_eq!(actual.len(), expected.len(), "length in bytes");
+    if actual != expected {
+        let at = actual.iter().zip(expected).position(|(a, b)| a != b);
+        panic!("the first wrong byte is at offset {at:?}");
+    }
+}
+
+/// A stream of all of a file succeeds and is right.
+fn assert_streams(site: &Site, options: &str, path: &str, query: &str, size: u64) -> Done {
+    let hs = Hs::trusting(site);
+    let url = site.url(&format!("{path}?size={size}&{query}"));
+    let (done, out) = pipe(&hs, &format!("{options} '{url}'"), "cat");
+    assert_same(&out, &bytes_of(path, size));
+    done.exits(0)
+}
+
+/// Whether the range of a request has this offset in it, which every test chooses so that only one request asks for it.
+fn asks_for(request: &Request, offset: u64) -> bool {
+    let range = request
+        .header("range")
+        .and_then(|r| r.strip_prefix("bytes="));
+    let Some((start, end)) = range.and_then(|r| r.split_once('-')) else {
+        return false;
+    };
+    start.parse::<u64>().is_ok_and(|start| start <= offset)
+        && end
+            .parse::<u64>()
+            .map_or(end.is_empty(), |end| offset <= end)
+}
+
+/// Counts the calls and tells the number of each, from 0.
+fn counter() -> impl Fn() -> usize + Send + Sync {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    move || count.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
+#[test]
+fn every_size_streams_over_every_protocol() {
+    in_every_way(|via| {
+        let site = Site::new(via);
+        for size in [0, 1, 65_537, 3 * MIB + 7] {
+            assert_streams(&site, "", "/some.bin", "", size);
+        }
+    });
+}
+
+#[test]
+fn a_large_file_streams_in_ranges() {
+    in_every_way(|via| {
+        let site = Site::new(via);
+        let size = 40 * MIB + 11;
+        assert_streams(
+            &site,
+            "-t 8",
+            "/large.bin",
+            &format!("limit={STEADY}"),
+            size,
+        );
+        let exchanges = site.settle().exchanges();
+        assert!((5..=9).contains(&most_active(&exchanges)), "{via:?}");
+        assert!(
+            site.sent() <= size + size / 50 + CUT,
+            "{via:?}: {}",
+            site.sent()
+        );
+    });
+}
+
+#[test]
+fn a_server_without_ranges_or_length_streams_too() {
+    in_every_way(|via| {
+        let site = Site::new(via);
+        for query in [
+            "ranges=none",
+            "ranges=ignored",
+            "ranges=broken",
+            "ranges=silent",
+            "length=off",
+        ] {
+            assert_streams(&site, "-t 4", "/odd.bin", query, 20 * MIB + 3);
+        }
+    });
+}
+
+#[test]
+fn several_urls_come_one_after_the_other() {
+    in_every_way(|via| {
+        let site = Site::new(via);
+        let hs = Hs::trusting(&site);
+        let files = [
+            ("/a", 7 * MIB),
+            ("/b", 0),
+            ("/c", 1),
+            ("/d", 30 * MIB),
+            ("/e", 1000),
+        ];
+        let urls =
+            files.map(|(path, size)| format!("'{}'", site.url(&format!("{path}?size={size}"))));
+        let (done, out) = pipe(&hs, &urls.join(" "), "cat");
+        done.exits(0);
+        let expected: Vec<u8> = files
+            .iter()
+            .flat_map(|(path, size)| bytes_of(path, *size))
+            .collect();
+        assert_same(&out, &expected);
+    });
+}
+
+#[test]
+fn the_first_failure_ends_the_stream() {
+    let site = Site::behaving(Via::Http2, |request, reply| match request.path() {
+        "/b" => Reply::new(404, "no\n".into()),
+        _ => reply,
+    });
+    let hs = Hs::trusting(&site);
+    let urls =
+        ["/a", "/b", "/c"].map(|path| format!("'{}'", site.url(&format!("{path}?size=1000"))));
+    let (done, out) = pipe(&hs, &urls.join(" "), "cat");
+    done.exits(4).explains("404");
+    assert_same(&out, &bytes_of("/a", 1000));
+}
+
+#[test]
+fn f04_a_reader_that_goes_away_stops_the_network_without_a_word() {
+    in_every_way(|via| {
+        let site = Site::new(via);
+        let hs = Hs::trusting(&site);
+        let url = site.url(&format!("/long.bin?size={}&limit={MIB}", 1000 * MIB));
+        let begun = Instant::now();
+        let (done, out) = pipe(&hs, &format!("'{url}'"), "head -c 100000");
+        done.exits(141).never_says("hs:");
+        assert_same(&out, &bytes_of("/long.bin", 100_000));
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        site.settle();
+    });
+}
+
+#[test]
+fn f07_a_slow_reader_costs_no_request_and_no_byte_more() {
+    in_every_way(|via| {
+        let site = Site::new(via);
+        let size = 40 * MIB;
+        let hs = Hs::trusting(&site);
+        let url = site.url(&format!("/slow.bin?size={size}"));
+        let reader = "for i in {1..40}; do head -c 1048576; sleep 0.05; done; cat";
+        let (done, out) = pipe(&hs, &format!("-b 16 -t 4 '{url}'"), reader);
+        done.exits(0).never_says("again in");
+        assert_same(&out, &bytes_of("/slow.bin", size));
+        let exchanges = site.settle().exchanges();
+        assert!(
+            exchanges.len() <= 40,
+            "{via:?}: {} requests",
+            exchanges.len()
+        );
+        assert!(exchanges[1..].iter().all(|e| e.status == Some(206)));
+        let sent = site.sent();
+        assert!(sent <= size + size / 50 + 8 * CUT, "{via:?}: {sent}");
+    });
+}
+
+#[test]
+fn f07_one_request_is_enough_for_a_slow_reader_of_one_request() {
+    in_every_way(|via| {
+        let site = Site::new(via);
+        let size = 40 * MIB;
+        let hs = Hs::trusting(&site);
+        let url = site.url(&format!("/slow.bin?size={size}"));
+        let reader = "for i in {1..20}; do head -c 1048576; sleep 0.05; done; cat";
+        let (done, out) = pipe(&hs, &format!("-b 16 -t 1 '{url}'"), reader);
+        done.exits(0);
+        assert_same(&out, &bytes_of("/slow.bin", size));
+        assert_eq!(site.exchanges().len(), 1, "{via:?}");
+    });
+}
+
+#[test]
+fn f07_a_reader_that_stops_for_a_while_is_waited_for() {
+    in_every_way(|via| {
+        let site = Site::new(via);
+        let size = 60 * MIB;
+        let hs = Hs::trusting(&site);
+        let url = site.url(&format!("/stop.bin?size={size}"));
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| pipe(&hs, &format!("-b 16 -t 8 '{url}'"), "sleep 3; cat"));
+            std::thread::sleep(Duration::from_secs(2));
+            // The window, the pipe, what sockets hold, and what the first body had behind its cut.
+            let sent = site.sent();
+            assert!(
+                sent <= 40 * MIB,
+                "{via:?}: {sent} bytes although nobody reads"
+            );
+            let (done, out) = run.join().unwrap();
+            done.exits(0).never_says("again in");
+            assert_same(&out, &bytes_of("/stop.bin", size));
+        });
+    });
+}
+
+#[test]
+fn f08_a_head_that_stalls_is_taken_over() {
+    in_every_way(|via| {
+        let nth = counter();
+        let site = Site::behaving(via, move |request, reply| {
+            if asks_for(request, 20 * MIB) && nth() == 0 {
+                return reply.fault(Point::Body(100_000), Act::Stall(None));
+            }
+            reply
+        });
+        let begun = Instant::now();
+        assert_streams(&site, "-t 4", "/stall.bin", "", 50 * MIB);
+        assert!(
+            begun.elapsed() < Duration::from_secs(25),
+            "{:?}",
+            begun.elapsed()
+        );
+    });
+}
+
+#[test]
+fn f08_a_stalled_head_is_relieved_although_the_window_is_full() {
+    let nth = counter();
+    let site = Site::behaving(Via::Http2, move |request, reply| {
+        if asks_for(request, 20 * MIB) && nth() == 0 {
+            return reply.fault(Point::Head, Act::Stall(None));
+        }
+        reply
+    });
+    let begun = Instant::now();
+    assert_streams(&site, "-t 4 -b 16", "/stall.bin", "", 50 * MIB);
+    assert!(
+        begun.elapsed() < Duration::from_secs(25),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
+fn f08_a_head_that_gets_503_three_times_is_asked_for_again() {
+    in_every_way(|via| {
+        let nth = counter();
+        let site = Site::behaving(via, move |request, reply| {
+            if asks_for(request, 20 * MIB) && nth() < 3 {
+                return Reply::new(503, "busy\n".into());
+            }
+            reply
+        });
+        assert_streams(&site, "-t 4", "/busy.bin", "", 30 * MIB);
+        let refused = site
+            .exchanges()
+            .iter()
+            .filter(|e| e.status == Some(503))
+            .count();
+        assert_eq!(refused, 3, "{via:?}");
+    });
+}
+
+#[test]
+fn a_head_whose_connection_dies_goes_on_from_where_it_was() {
+    in_every_way(|via| {
+        let nth = counter();
+        let site = Site::behaving(via, move |request, reply| {
+            if asks_for(request, 20 * MIB) && nth() == 0 {
+                return reply.fault(Point::Body(1_000_000), Act::Reset);
+            }
+            reply
+        });
+        assert_streams(&site, "-t 4", "/dies.bin", "", 30 * MIB);
+    });
+}
+
+#[test]
+fn c13_a_checksum_is_judged_behind_the_last_byte() {
+    in_every_way(|via| {
+        let site = Site::new(via);
+        let size = 14 * MIB;
+        let bytes = bytes_of("/sum.bin", size);
+        let right = format!("--checksum sha256:{}", sha256(&bytes));
+        assert_streams(&site, &right, "/sum.bin", "", size).says("verified by --checksum");
+        for query in ["", "ranges=none", "length=off"] {
+            let hs = Hs::trusting(&site);
+            let url = site.url(&format!("/sum.bin?size={size}&{query}"));
+            let wrong = format!("sha256:{}", sha256(b"something else"));
+            let (done, out) = pipe(&hs, &format!("'{url}' --checksum {wrong}"), "cat");
+            done.exits(3).explains("checksum");
+            assert_same(&out, &bytes);
+        }
+    });
+}
+
+#[test]
+fn several_digests_are_computed_in_one_pass() {
+    let site = Site::new(Via::Http2);
+    let bytes = bytes_of("/sums.bin", 1000);
+    let url = site.url("/sums.bin?size=1000");
+    let hs = Hs::trusting(&site);
+    let expected = format!("sha256:{}", sha256(&bytes));
+    let disk = hs
+        .run(&["-th", "md5,sha256", &url])
+        .exits(0)
+        .says(&expected);
+    assert!(disk.stderr.contains("md5:"));
+    assert_streams(&site, "-th md5,SHA-256", "/sums.bin", "", 1000)
+        .says(&expected)
+        .says("md5:");
+}
+
+#[test]
+fn c01_a_file_that_changes_under_the_reader_ends_the_stream_with_7() {
+    in_every_way(|via| {
+        let size = 60 * MIB;
+        let site = Site::new(via);
+        let old = Resource {
+            limit: Some(2 * MIB),
+            ..Resource::new(1, size)
+        };
+        site.set("/v.bin", old.clone());
+        let hs = Hs::trusting(&site);
+        let url = site.url("/v.bin");
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| pipe(&hs, &format!("-t 4 '{url}'"), "cat"));
+            site.wait_for_sent(3 * MIB);
+            std::thread::sleep(Duration::from_millis(200));
+            site.set(
+                "/v.bin",
+                Resource {
+                    limit: Some(2 * MIB),
+                    ..Resource::new(2, size)
+                },
+            );
+            let (done, out) = run.join().unwrap();
+            done.exits(7).explains("changed");
+            assert!(!out.is_empty());
+            let bytes = crate::common::origin::server::content::bytes(1, 0..size);
+            assert_same(&out, &bytes[..out.len()]);
+        });
+    });
+}
+
+#[test]
+fn a_single_body_that_dies_goes_on_only_if_it_is_provably_the_same() {
+    in_every_way(|via| {
+        for (query, code) in [
+            ("ranges=none", 0),
+            ("length=off", 0),
+            ("ranges=none&etag=off", 0),
+            ("ranges=none&etag=off&modified=off", 4),
+        ] {
+            let nth = counter();
+            let site = Site::behaving(via, move |_, reply| match nth() {
+                0 => reply.fault(Point::Body(3_000_000), Act::Reset),
+                _ => reply,
+            });
+            let hs = Hs::trusting(&site);
+            let url = site.url(&format!("/whole.bin?size=8000000&{query}"));
+            let (done, out) = pipe(&hs, &format!("'{url}'"), "cat");
+            let bytes = bytes_of("/whole.bin", 8_000_000);
+            let done = done.exits(code);
+            if code == 0 {
+                assert_same(&out, &bytes);
+            } else {
+                done.explains("bytes were written");
+                assert_same(&out, &bytes[..out.len()]);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_file_that_is_gone_in_mid_stream_is_4() {
+    in_every_way(|via| {
+        let site = Site::behaving(via, |request, mut reply| {
+            if asks_range(request) {
+                return Reply::new(404, "gone\n".into());
+            }
+            reply.limit = Some(STEADY);
+            match request.nth {
+                0 => reply,
+                _ => Reply::new(404, "gone\n".into()),
+            }
+        });
+        let hs = Hs::trusting(&site);
+        let size = 60 * MIB;
+        let url = site.url(&format!("/gone.bin?size={size}"));
+        let (done, out) = pipe(&hs, &format!("-t 4 '{url}'"), "cat");
+        done.exits(4).explains("404");
+        assert_same(&out, &bytes_of("/gone.bin", size)[..out.len()]);
+    });
+}
+
+#[test]
+fn a_full_disk_behind_standard_output_is_5() {
+    let site = Site::new(Via::Http2);
+    let hs = Hs::trusting(&site);
+    let url = site.url(&format!("/full.bin?size={}", 10 * MIB));
+    let script = format!("'{}' --cacert ca.pem -s '{url}' >/dev/full", Hs::PROGRAM);
+    let done = hs.run_program("bash", &["-c", &script]).exits(5);
+    done.explains("standard output");
+}
+
+#[test]
+fn an_interrupted_stream_ends_at_once_although_nobody_reads() {
+    in_every_way(|via| {
+        let site = Site::new(via);
+        let hs = Hs::trusting(&site);
+        for query in ["", "ranges=none"] {
+            let url = site.url(&format!("/int.bin?size={}&{query}", 400 * MIB));
+            // Opened for reading as well, so that nobody is missing and nobody reads.
+            let script = format!(
+                "mkfifo fifo; exec 3<>fifo; '{}' --cacert ca.pem -s -b 16 '{url}' >fifo & \
+                 sleep 1.5; kill -INT $!; wait $!; code=$?; rm fifo; exit $code",
+                Hs::PROGRAM
+            );
+            let begun = Instant::now();
+            hs.run_program("bash", &["-c", &script]).exits(130);
+            assert!(begun.elapsed() < Duration::from_secs(5), "{via:?}");
+        }
+        assert_eq!(hs.files(), [""; 0]);
+    });
+}
+
+#[test]
+fn a_terminal_gets_nothing_but_a_verdict() {
+    let site = Site::new(Via::Http2);
+    let hs = Hs::trusting(&site);
+    let url = site.url("/tty.bin?size=1000");
+    let hs_s = format!("'{}' --cacert ca.pem -s '{url}' 2>err", Hs::PROGRAM);
+    let terminal = |command: &str| {
+        let done = hs.run_program("script", &["-qec", command, "/dev/null"]);
+        assert_eq!(done.stdout, "", "{command}");
+        done.code
+    };
+    assert_eq!(terminal(&hs_s), Some(2));
+    let right = sha256(&bytes_of("/tty.bin", 1000));
+    assert_eq!(
+        terminal(&format!("{hs_s} --checksum sha256:{right}")),
+        Some(0)
+    );
+    let wrong = sha256(b"");
+    assert_eq!(
+        terminal(&format!("{hs_s} --checksum sha256:{wrong}")),
+        Some(3)
+    );
+}
