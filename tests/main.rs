@@ -12,11 +12,13 @@
     reason = "the origin is shared with a program of its own"
 )]
 
+mod checksums;
 mod common;
 mod download;
 mod errors;
 mod layers;
 mod resume;
 mod retry;
+mod stream;
 mod verify;
 mod wire;
