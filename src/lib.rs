@@ -7,14 +7,15 @@
 //! - **plan** cuts what is missing into chunks, half-open byte ranges;
 //! - **schedule** says which chunk is asked for next, what is in flight and what failed;
 //! - **net** runs the transfers: one thread with one curl multi handle, commands in, events out;
-//! - blocks of bytes go to the **sink**, which writes them into a part file at their offsets;
+//! - blocks of bytes go to the **sink**, which writes them into a part file at their offsets, or puts them into **order** for
+//!   standard output;
 //! - **hash** follows the contiguous front of what was written;
 //! - when size and checksum hold, the part file is renamed to its final name;
 //! - **report** shows all this to a person.
 //!
-//! *Core* (`range`, `http`, `entity`, `answer`, `plan`, `schedule`, `retry`, `hash`, `fingerprint`) is pure: no I/O, no
-//! clock, no curl. *Edge* (`net`, `sink` with `resume`, `report`) does the I/O and decides nothing. *Flow* (`batch`,
-//! `download`, `resolve`) joins them and contains no algorithm. `tests/layers.rs` holds this rule.
+//! *Core* (`range`, `http`, `entity`, `answer`, `plan`, `schedule`, `order`, `retry`, `hash`, `sums`, `fingerprint`) is
+//! pure: no I/O, no clock, no curl. *Edge* (`net`, `sink` with `resume`, `report`) does the I/O and decides nothing. *Flow*
+//! (`batch`, `download`, `resolve`) joins them and contains no algorithm. `tests/layers.rs` holds this rule.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
