@@ -217,6 +217,15 @@ impl Decoder {
     }
 }
 
+/// The first entry of the static table with this name and value; else the first with this name, and false.
+pub fn static_entry(name: &str, value: &str) -> Option<(usize, bool)> {
+    let whole = STATIC.iter().position(|entry| *entry == (name, value));
+    let named = STATIC.iter().position(|entry| entry.0 == name);
+    whole
+        .map(|at| (at + 1, true))
+        .or(named.map(|at| (at + 1, false)))
+}
+
 /// Appends a field to a block: indexed if the static table has it whole, else a plain literal that is not indexed.
 ///
 /// `name` must be in lower case for HTTP/2.
