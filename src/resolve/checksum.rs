@@ -326,7 +326,8 @@ mod tests {
         let parts = format!("\"{MD5_HEX}-17\"");
         let s3 = ("x-amz-request-id", "A1");
         let full = ("x-amz-checksum-type", "FULL_OBJECT");
-        let table: &[(&[(&str, &str)], Option<String>)] = &[
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<String>);
+        let table: &[Case<'_>] = &[
             (&[], None),
             (&[("X-Goog-Hash", &google)], md5("x-goog-hash")),
             (&[("x-goog-hash", "crc32c=Nks/tw==")], google_crc),
