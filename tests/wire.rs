@@ -316,6 +316,47 @@ fn slices_over_http2_are_the_browsers() {
     }
 }
 
+/// As Chromium 156 was recorded with its parallel downloading switched on.
+#[test]
+fn three_requests_divide_a_file_as_the_browser_does() {
+    const SLICE: [&str; 13] = [
+        ":method",
+        ":authority",
+        ":scheme",
+        ":path",
+        "range",
+        "if-match",
+        "if-unmodified-since",
+        "sec-fetch-site",
+        "sec-fetch-mode",
+        "sec-fetch-dest",
+        "user-agent",
+        "accept-encoding",
+        "accept-language",
+    ];
+    let site = Site::new(Via::Http2);
+    let hs = Hs::trusting(&site);
+    let url = site.url("/p.bin?size=60000000&limit=30000000");
+    hs.run(&["-t", "3", "-B", "chromium156", &url]).exits(0);
+    let exchanges = site.settle().exchanges();
+    let seen: Vec<_> = exchanges
+        .iter()
+        .map(|exchange| (exchange.request.header("range"), exchange.reset))
+        .collect();
+    let expected = [
+        (None, Some(8)),
+        (Some("bytes=20000000-"), Some(8)),
+        (Some("bytes=40000000-"), None),
+    ];
+    assert_eq!(seen, expected);
+    for slice in &exchanges[1..] {
+        let names = slice.request.headers.iter().map(|(name, _)| name.as_str());
+        assert!(names.eq(SLICE.into_iter().chain(["priority"])), "{slice:?}");
+    }
+    let frames: Vec<_> = request_frames(&site.connections()[0]).map(parent).collect();
+    assert_eq!(frames, [0, 1, 3], "each depends on the one before");
+}
+
 /// The HEADERS frames of a connection.
 fn request_frames(connection: &Connection) -> impl Iterator<Item = &Frame> {
     let frames = connection.frames.iter();
