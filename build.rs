@@ -9,13 +9,19 @@
 )]
 #![allow(unreachable_pub, reason = "the modules below are the library's own")]
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::{env, fs, process};
+use std::{env, fs, io, process};
 
+#[allow(dead_code)]
+#[path = "src/fingerprint/check.rs"]
+mod check;
 #[allow(dead_code)]
 #[path = "src/fingerprint/headers.rs"]
 mod headers;
+#[allow(dead_code)]
+#[path = "src/fingerprint/inherit.rs"]
+mod inherit;
 #[allow(dead_code)]
 #[path = "src/fingerprint/names.rs"]
 mod names;
@@ -53,45 +59,56 @@ fn main() {
         println!("cargo:rustc-link-arg=-Wl,--wrap={hook}");
     }
     println!("cargo:rerun-if-changed=build.rs");
-    for file in ["headers", "names", "schema"] {
+    for file in ["check", "headers", "inherit", "names", "schema"] {
         println!("cargo:rerun-if-changed=src/fingerprint/{file}.rs");
     }
 }
 
-/// Writes a table of (name, text), sorted by name, after parsing each file.
+/// Writes the table of (name, text) and that of (alias, name), both sorted, after reading each file.
 fn embed_fingerprints() -> Result<(), String> {
     let root = env::var("CARGO_MANIFEST_DIR").map_err(|_| "run by cargo only".to_owned())?;
     let folder = Path::new(&root).join("fingerprints");
     println!("cargo:rerun-if-changed={}", folder.display());
-    let mut paths: Vec<_> = fs::read_dir(&folder)
-        .map_err(|error| format!("{}: {error}", folder.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "toml")
-        })
-        .collect();
-    paths.sort();
+    let texts = texts(&folder)?;
+    let find = |name: &str| texts.get(name).map(String::as_str);
+    let mut aliases = BTreeMap::new();
     let mut table = String::from("const EMBEDDED: &[(&str, &str)] = &[\n");
-    for path in &paths {
-        let text =
-            fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let fingerprint = schema::Fingerprint::parse(&text)
-            .map_err(|error| format!("fingerprint file {}: {error}", path.display()))?;
-        let name = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or_default();
-        if fingerprint.browser.name != name {
-            return Err(format!(
-                "fingerprint file {}: browser.name must be `{name}`",
-                path.display()
-            ));
+    for (name, text) in &texts {
+        let path = folder.join(format!("{name}.toml"));
+        let wrong = |error| format!("fingerprint file {}: {error}", path.display());
+        let fingerprint = inherit::read(text, find).map_err(wrong)?;
+        if fingerprint.browser.name != *name {
+            return Err(wrong(format!("browser.name must be `{name}`")));
         }
-        writeln!(table, "    ({name:?}, include_str!({path:?})),")
-            .map_err(|error| error.to_string())?;
+        for alias in fingerprint.aliases {
+            if texts.contains_key(&alias) || aliases.contains_key(&alias) {
+                return Err(wrong(format!("aliases: `{alias}` is taken")));
+            }
+            aliases.insert(alias, name.clone());
+        }
+        table += &format!("    ({name:?}, include_str!({path:?})),\n");
     }
-    table.push_str("];\n");
+    table += "];\nconst ALIASES: &[(&str, &str)] = &[\n";
+    for alias in aliases {
+        table += &format!("    {alias:?},\n");
+    }
+    table += "];\n";
     let out = env::var("OUT_DIR").map_err(|_| "run by cargo only".to_owned())?;
     fs::write(Path::new(&out).join("fingerprints.rs"), table).map_err(|error| error.to_string())
+}
+
+/// The `.toml` files of a folder by their names without that ending.
+fn texts(folder: &Path) -> Result<BTreeMap<String, String>, String> {
+    let wrong = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+    let mut texts = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(|error| wrong(folder, error))? {
+        let path = entry.map_err(|error| wrong(folder, error))?.path();
+        if path.extension().is_some_and(|ending| ending == "toml")
+            && let Some(name) = path.file_stem().and_then(|stem| stem.to_str())
+        {
+            let text = fs::read_to_string(&path).map_err(|error| wrong(&path, error))?;
+            texts.insert(name.to_owned(), text);
+        }
+    }
+    Ok(texts)
 }

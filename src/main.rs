@@ -11,10 +11,14 @@ use hydrastream::{Config, Error, batch, fingerprint, net};
 fn main() -> ExitCode {
     let cli = match Cli::parse_from_args(std::env::args_os()) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help goes to standard output, mistakes to standard error; a closed one changes nothing.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        Err(error) if error.use_stderr() => {
+            complain(&mistake(&error), false);
+            return ExitCode::from(2);
+        }
+        Err(help) => {
+            // A closed standard output changes nothing.
+            let _ = help.print();
+            return ExitCode::SUCCESS;
         }
     };
     if cli.version {
@@ -27,6 +31,20 @@ fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// What clap says of a mistake, in the form of all other errors: its first sentence, and its tip or else where to look.
+fn mistake(error: &clap::Error) -> Error {
+    let text = error.to_string();
+    let mut paragraphs = text.split("\n\n").map(one_line);
+    let what = paragraphs.next().unwrap_or_default();
+    let what = what.strip_prefix("error: ").unwrap_or(&what);
+    let tip = paragraphs.find_map(|line| line.strip_prefix("tip: ").map(str::to_owned));
+    Error::usage(what, tip.unwrap_or_else(|| "see hs --help".into()))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// `--version`: ours, then one line for each library.

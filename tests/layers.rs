@@ -63,7 +63,7 @@ const TOP_FOR_FLOW: &[&[&str]] = &[&["config", "Config"], &["error", "Error"]];
 /// Items that the crate root re-exports, and the module that each belongs to.
 const REEXPORTS: &[(&str, &str)] = &[("Config", "config"), ("Error", "error")];
 
-/// All crates that core may name: the language's own, plain data, and digests. `toml` reads a fingerprint and
+/// All crates that core may name: the language's own, plain data, and digests. `toml_edit` reads a fingerprint and
 /// `httpdate` a Retry-After, which are texts to them.
 const CORE_CRATES: &[&str] = &[
     "std",
@@ -72,7 +72,7 @@ const CORE_CRATES: &[&str] = &[
     "bytes",
     "serde",
     "thiserror",
-    "toml",
+    "toml_edit",
     "httpdate",
     "md5",
     "sha1",

@@ -1,3 +1,24 @@
 //! The integration tests, one binary: each file holds one promise of the README.
 
+#![allow(clippy::disallowed_methods, reason = "tests read the clock and wait")]
+#![allow(clippy::unwrap_used, reason = "a test may end at once")]
+#![allow(clippy::print_stdout, reason = "helpers say what was skipped")]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test names the cases it is about"
+)]
+#![allow(
+    unreachable_pub,
+    reason = "the origin is shared with a program of its own"
+)]
+
+mod checksums;
+mod common;
+mod download;
+mod errors;
 mod layers;
+mod resume;
+mod retry;
+mod stream;
+mod verify;
+mod wire;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::schema::RequestShape;
+use super::schema::{RequestShape, Scheme};
 
 /// Values that one request brings for the places of a shape; absent ones leave their lines out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,11 +38,12 @@ impl Places {
     }
 }
 
-/// The headers for HTTP `version` (1 or 2), in wire order; names in lower case for 2.
+/// The headers for HTTP `version` (1 or 2) to an address of `scheme`, in wire order; names in lower case for 2.
 #[must_use]
 pub fn compose(
     shape: &RequestShape,
     version: u8,
+    scheme: Scheme,
     values: &BTreeMap<String, String>,
     request: &Places,
 ) -> Vec<(String, String)> {
@@ -50,6 +51,7 @@ pub fn compose(
         .headers
         .iter()
         .filter(|line| line.http.is_none_or(|only| only == version))
+        .filter(|line| line.scheme.is_none_or(|only| only == scheme))
         .filter_map(|line| {
             let name = if version == 2 {
                 line.name.to_ascii_lowercase()
@@ -85,52 +87,62 @@ mod tests {
     use super::*;
     use crate::fingerprint::schema::HeaderLine;
 
-    fn shape(lines: &[(&str, &str, Option<u8>)]) -> RequestShape {
+    fn shape(lines: &[(&str, &str, Option<u8>, Option<Scheme>)]) -> RequestShape {
         let headers = lines
             .iter()
-            .map(|&(name, value, http)| HeaderLine {
+            .map(|&(name, value, http, scheme)| HeaderLine {
                 name: name.into(),
                 value: value.into(),
                 http,
+                scheme,
             })
             .collect();
         RequestShape {
+            open: false,
             priority: None,
             headers,
         }
     }
 
     #[test]
-    fn lines_without_a_value_are_left_out_and_versions_differ() {
+    fn lines_without_a_value_are_left_out_and_versions_and_schemes_differ() {
         let shape = shape(&[
-            ("Connection", "keep-alive", Some(1)),
-            ("Range", "{range}", None),
-            ("Referer", "{referer}", None),
-            ("User-Agent", "x {who} y", None),
-            ("Priority", "u=4, i", Some(2)),
+            ("Connection", "keep-alive", Some(1), None),
+            ("Range", "{range}", None, None),
+            ("Referer", "{referer}", None, None),
+            ("User-Agent", "x {who} y", None, None),
+            ("Sec-Fetch-Site", "none", None, Some(Scheme::Https)),
+            ("Accept-Encoding", "gzip", None, Some(Scheme::Http)),
+            ("Priority", "u=4, i", Some(2), None),
         ]);
         let values = BTreeMap::from([("who".to_owned(), "me".to_owned())]);
         let request = Places {
             range: Some("bytes=0-9".into()),
             ..Places::default()
         };
-        let pairs = |version| {
-            compose(&shape, version, &values, &request)
+        let pairs = |version, scheme| {
+            compose(&shape, version, scheme, &values, &request)
                 .into_iter()
                 .map(|(name, value)| format!("{name}: {value}"))
                 .collect::<Vec<_>>()
         };
         assert_eq!(
-            pairs(1),
+            pairs(1, Scheme::Http),
             [
                 "Connection: keep-alive",
                 "Range: bytes=0-9",
-                "User-Agent: x me y"
+                "User-Agent: x me y",
+                "Accept-Encoding: gzip"
             ]
         );
         assert_eq!(
-            pairs(2),
-            ["range: bytes=0-9", "user-agent: x me y", "priority: u=4, i"]
+            pairs(2, Scheme::Https),
+            [
+                "range: bytes=0-9",
+                "user-agent: x me y",
+                "sec-fetch-site: none",
+                "priority: u=4, i"
+            ]
         );
     }
 }

@@ -1,11 +1,15 @@
 //! Fingerprints: what a browser shows on the wire, as data.
 //!
-//! [`schema`] is the shape of a file, [`headers`] composes a request's header list from it; the files of the
-//! `fingerprints` folder are embedded by `build.rs`, which refuses to build with a wrong one. No browser is described
-//! in code, and nothing here sets an option of curl or BoringSSL.
+//! [`schema`] is the shape of a file, [`inherit`] reads one, [`headers`] composes a request's header list from it; the
+//! files of the `fingerprints` folder are embedded by `build.rs`, which refuses to build with a wrong one. No browser is
+//! described in code, and nothing here sets an option of curl or BoringSSL.
 
+mod check;
 pub mod headers;
+mod inherit;
 pub mod ja;
+#[cfg(test)]
+mod known;
 pub mod names;
 pub mod schema;
 pub mod wire;
@@ -24,29 +28,45 @@ pub struct UnknownFingerprint {
     pub nearest: Vec<&'static str>,
 }
 
-/// Names of the embedded fingerprints, sorted.
+/// Names of the embedded fingerprints, sorted, without aliases.
 pub fn names() -> impl Iterator<Item = &'static str> {
     EMBEDDED.iter().map(|&(name, _)| name)
 }
 
-/// The embedded fingerprint called `name`.
+/// The embedded fingerprint called `name`, which may be an alias.
 ///
 /// # Errors
 /// [`UnknownFingerprint`] with the nearest names.
 ///
 /// # Panics
-/// Never: `build.rs` has parsed every embedded file.
+/// Never: `build.rs` has read every embedded file.
 pub fn find(name: &str) -> Result<Fingerprint, UnknownFingerprint> {
-    let Some((_, text)) = EMBEDDED.iter().find(|(known, _)| *known == name) else {
+    let Some(text) = text(name) else {
         return Err(UnknownFingerprint {
             name: name.to_owned(),
             nearest: nearest(name),
         });
     };
-    Ok(Fingerprint::parse(text).expect("build.rs has parsed every embedded file"))
+    Ok(read(text).expect("build.rs has read every embedded file"))
 }
 
-/// Up to three names, by the share of letter pairs they have in common with `name`.
+/// Reads a file of the user's own, which may inherit from the embedded ones.
+///
+/// # Errors
+/// A message with line and key.
+pub fn read(text_of_file: &str) -> Result<Fingerprint, String> {
+    inherit::read(text_of_file, text)
+}
+
+/// The embedded file called `name`, which may be an alias.
+fn text(name: &str) -> Option<&'static str> {
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+    let name = alias.map_or(name, |(_, target)| target);
+    let file = EMBEDDED.iter().find(|(known, _)| *known == name);
+    file.map(|(_, text)| *text)
+}
+
+/// Up to three names or aliases, by the share of letter pairs they have in common with `name`.
 fn nearest(name: &str) -> Vec<&'static str> {
     let pairs = |text: &str| {
         text.to_ascii_lowercase()
@@ -57,6 +77,7 @@ fn nearest(name: &str) -> Vec<&'static str> {
     };
     let asked = pairs(name);
     let mut scored: Vec<_> = names()
+        .chain(ALIASES.iter().map(|&(alias, _)| alias))
         .map(|known| {
             let known_pairs = pairs(known);
             let common = known_pairs
@@ -93,21 +114,24 @@ mod tests {
 
     #[test]
     fn a_wrong_file_is_reported_with_line_and_key() {
-        let text = EMBEDDED[0]
-            .1
-            .replace("permute_extensions", "permute_extension");
-        let error = Fingerprint::parse(&text).unwrap_err();
+        let text = text("chrome120").unwrap();
+        let error = read(&text.replace("permute_extensions", "permute_extension")).unwrap_err();
         assert!(
-            error.contains("line") && error.contains("permute_extension"),
+            error.starts_with("line ") && error.contains("permute_extension"),
             "{error}"
         );
-        let text = EMBEDDED[0]
-            .1
-            .replace("TLS_AES_128_GCM_SHA256", "TLS_AES_129_GCM_SHA256");
-        let error = Fingerprint::parse(&text).unwrap_err();
+        let error =
+            read(&text.replace("TLS_AES_128_GCM_SHA256", "TLS_AES_129_GCM_SHA256")).unwrap_err();
         assert!(
-            error.contains("line") && error.contains("TLS_AES_129_GCM_SHA256"),
+            error.starts_with("line ") && error.contains("TLS_AES_129_GCM_SHA256"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn an_alias_is_another_name() {
+        for (alias, name) in ALIASES {
+            assert_eq!(find(alias).unwrap().browser.name, *name);
+        }
     }
 }

@@ -13,6 +13,16 @@ pub const ECH: u16 = 65037;
 pub const ALPS: u16 = 17613;
 /// application_settings, the code point until Chrome 132.
 pub const ALPS_OLD: u16 = 17513;
+/// compress_certificate.
+pub const COMPRESS_CERTIFICATE: u16 = 27;
+/// record_size_limit.
+pub const RECORD_SIZE_LIMIT: u16 = 28;
+/// delegated_credentials.
+pub const DELEGATED_CREDENTIALS: u16 = 34;
+/// trust_anchors.
+pub const TRUST_ANCHORS: u16 = 51764;
+/// Groups for which BoringSSL can make a key, and GREASE.
+pub const KEY_SHARES: [u16; 7] = [GREASE, 23, 24, 25, 29, 4588, 25497];
 
 type Table = &'static [(&'static str, u16)];
 
@@ -98,9 +108,9 @@ const EXTENSIONS: Table = &[
     ("signed_certificate_timestamp", 18),
     ("padding", 21),
     ("extended_master_secret", 23),
-    ("compress_certificate", 27),
-    ("record_size_limit", 28),
-    ("delegated_credentials", 34),
+    ("compress_certificate", COMPRESS_CERTIFICATE),
+    ("record_size_limit", RECORD_SIZE_LIMIT),
+    ("delegated_credentials", DELEGATED_CREDENTIALS),
     ("session_ticket", 35),
     ("pre_shared_key", 41),
     ("supported_versions", 43),
@@ -108,7 +118,7 @@ const EXTENSIONS: Table = &[
     ("key_share", 51),
     ("application_settings_old", ALPS_OLD),
     ("application_settings", ALPS),
-    ("trust_anchors", 51764),
+    ("trust_anchors", TRUST_ANCHORS),
     ("encrypted_client_hello", ECH),
     ("renegotiation_info", 65281),
 ];
@@ -192,4 +202,58 @@ pub(super) fn settings<'de, D: Deserializer<'de>>(
         .into_iter()
         .map(|(code, value)| Ok((code.resolve(SETTINGS, "HTTP/2 setting")?, value)))
         .collect()
+}
+
+/// Relative object identifiers as dotted numbers, to their encoding (X.690 §8.20).
+pub(super) fn trust_anchors<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Vec<u8>>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let mut anchors = Vec::new();
+    for text in &texts {
+        let arcs = text.split('.').map(str::parse::<u32>);
+        let bytes = arcs
+            .map(|arc| arc.map(base_128))
+            .collect::<Result<Vec<_>, _>>();
+        let wrong = |_| D::Error::custom(format!("`{text}` is not numbers with points between"));
+        anchors.push(bytes.map_err(wrong)?.concat());
+    }
+    Ok(anchors)
+}
+
+/// Seven bits a byte, the first bit set on all but the last.
+fn base_128(mut arc: u32) -> Vec<u8> {
+    let mut bytes = vec![(arc & 0x7f) as u8];
+    while arc > 0x7f {
+        arc >>= 7;
+        bytes.push((arc & 0x7f) as u8 | 0x80);
+    }
+    bytes.reverse();
+    bytes
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn hex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    match digits {
+        Some(digits) if digits.len().is_multiple_of(2) => Ok(digits
+            .chunks(2)
+            .map(|pair| (pair[0] * 16 + pair[1]) as u8)
+            .collect()),
+        Some(_) | None => Err(D::Error::custom(format!("`{text}` is not hexadecimal"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arcs_are_coded_seven_bits_a_byte() {
+        assert_eq!(base_128(1), [1]);
+        assert_eq!(base_128(127), [0x7f]);
+        assert_eq!(base_128(44947), [0x82, 0xdf, 0x13]);
+        assert_eq!(base_128(u32::MAX), [0x8f, 0xff, 0xff, 0xff, 0x7f]);
+    }
 }

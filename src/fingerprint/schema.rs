@@ -1,8 +1,8 @@
 //! The serde shape of a fingerprint file: what one browser on one platform shows to a server before it is answered.
 //!
 //! The same types read the files embedded by `build.rs` and a user's own file, so a wrong key or an unknown name is
-//! reported with file, line and key in both places. This module only says what a file may contain; [`super`] chooses
-//! a file, `net` puts it on the wire. It knows no browser by name.
+//! reported with line and key in both places. This module only says what a whole file may contain; [`super::inherit`]
+//! reads files and joins them with those they inherit from, `net` puts them on the wire. It knows no browser by name.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,12 @@ use super::names;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fingerprint {
+    /// The file that this one only changes; its values are already here.
+    #[serde(default)]
+    pub inherits: Option<String>,
+    /// Other names for the same file. Not inherited.
+    #[serde(default)]
+    pub aliases: Vec<String>,
     /// Who this is, and how we know.
     pub browser: Browser,
     /// Texts that the header lists below refer to as `{key}`.
@@ -35,17 +41,17 @@ pub struct Fingerprint {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Browser {
-    /// The name users type after `-B`; equals the file's name.
+    /// The name users type after `-B`; equals the file's name. Not inherited.
     pub name: String,
     /// Engine family, e.g. `chrome`.
     pub family: String,
-    /// Full version of the recorded program.
+    /// Full version of the recorded program. Not inherited.
     pub version: String,
     /// `linux`, `macos`, `windows`, `android` or `ios`.
     pub platform: String,
-    /// Release day, `YYYY-MM-DD`.
+    /// Release day, `YYYY-MM-DD`. Not inherited.
     pub released: String,
-    /// Where the facts come from.
+    /// Where the facts come from. Not inherited.
     pub source: String,
 }
 
@@ -53,7 +59,7 @@ pub struct Browser {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
-    /// supported_versions, highest first.
+    /// supported_versions, highest first. The lowest and highest are also what is accepted.
     #[serde(deserialize_with = "names::versions")]
     pub versions: Vec<u16>,
     /// Cipher suites.
@@ -76,6 +82,18 @@ pub struct Tls {
     /// compress_certificate algorithms, each really supported.
     #[serde(default, deserialize_with = "names::compressions")]
     pub certificate_compression: Vec<u16>,
+    /// record_size_limit in bytes (RFC 8449), 64 to 16385.
+    #[serde(default)]
+    pub record_size_limit: Option<u16>,
+    /// Signature algorithms of delegated_credentials (RFC 9345); only advertised.
+    #[serde(default, deserialize_with = "names::signature_algorithms")]
+    pub delegated_credentials: Vec<u16>,
+    /// Relative object identifiers of trust_anchors, e.g. `11129.9.1`, here as bytes.
+    #[serde(default, deserialize_with = "names::trust_anchors")]
+    pub trust_anchors: Vec<Vec<u8>>,
+    /// Extensions that BoringSSL does not know, with their whole content.
+    #[serde(default)]
+    pub opaque_extensions: Vec<OpaqueExtension>,
     /// Whether the extensions are shuffled for each connection (all but GREASE, padding and pre_shared_key).
     #[serde(default)]
     pub permute_extensions: bool,
@@ -86,6 +104,9 @@ pub struct Tls {
     /// The fake encrypted_client_hello; present exactly when the extension list has it.
     #[serde(default)]
     pub ech_grease: Option<EchGrease>,
+    /// What the TLS library does beyond lists.
+    #[serde(default)]
+    pub habits: Vec<Habit>,
 }
 
 /// What varies in a GREASE encrypted_client_hello.
@@ -98,7 +119,28 @@ pub struct EchGrease {
     pub aeads: Vec<u16>,
 }
 
-/// The opening of an HTTP/2 connection (RFC 9113 §3.4) and what requests on it look like.
+/// An extension that is sent as it is; the server's answer to it is ignored.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpaqueExtension {
+    /// Extension type; also in the extension list, as this number.
+    pub extension: u16,
+    /// Content without the length before it; hexadecimal in the file.
+    #[serde(deserialize_with = "names::hex")]
+    pub body: Vec<u8>,
+}
+
+/// Habits of NSS, the TLS library of Firefox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Habit {
+    /// The x25519 share repeats the x25519 half of the X25519MLKEM768 share.
+    SharedX25519,
+    /// session_ticket is left out when a TLS 1.3 session is resumed.
+    NoTicketWithPsk,
+}
+
+/// The opening of an HTTP/2 connection (RFC 9113 §3.4), its flow control, and what requests on it look like.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http2 {
@@ -107,18 +149,45 @@ pub struct Http2 {
     pub settings: Vec<(u16, u32)>,
     /// Increment of the connection's first WINDOW_UPDATE, in bytes; 0 = none is sent.
     pub window_update: u32,
+    /// Increment of a WINDOW_UPDATE right behind the HEADERS of each request, on its stream; 0 = none is sent.
+    #[serde(default)]
+    pub stream_window_update: u32,
+    /// When received bytes are acknowledged; absent = at half of each window, as nghttp2 does.
+    #[serde(default)]
+    pub credit: Option<Credit>,
     /// Order of the pseudo-headers.
     pub pseudo_headers: Vec<String>,
     /// Id of the first request's stream; odd.
     pub first_stream: u32,
     /// Whether the first HEADERS travels in a TLS record of its own, behind the one with preface and SETTINGS.
     pub headers_in_own_record: bool,
+    /// Strings of header blocks are always Huffman coded, not only where that is shorter.
+    #[serde(default)]
+    pub huffman_always: bool,
+    /// `:path` is always a literal, even the `/` that HPACK's static table has; another path takes its name from the
+    /// entry behind that one.
+    #[serde(default)]
+    pub path_always_literal: bool,
+}
+
+/// Bytes that are received and not acknowledged before a WINDOW_UPDATE for all of them is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credit {
+    /// On a stream.
+    pub stream: u32,
+    /// On the connection.
+    pub connection: u32,
 }
 
 /// One kind of request: its headers and its place in the priority tree.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestShape {
+    /// The browser asks for everything from an offset (`bytes=N-`) and cancels, where it could name an end. Only in
+    /// `[slice]`.
+    #[serde(default)]
+    pub open: bool,
     /// Priority fields of the HEADERS frame (RFC 7540 §6.2); absent = the flag is not set.
     #[serde(default)]
     pub priority: Option<Priority>,
@@ -162,58 +231,19 @@ pub struct HeaderLine {
     /// Only in this version of HTTP: 1 or 2; absent = both.
     #[serde(default)]
     pub http: Option<u8>,
+    /// Only to addresses of this scheme; absent = both.
+    #[serde(default)]
+    pub scheme: Option<Scheme>,
 }
 
-impl Fingerprint {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// A message with line and column for wrong TOML, an unknown key or name, or a contradiction within the file.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let fingerprint: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        fingerprint.check()?;
-        Ok(fingerprint)
-    }
-
-    /// What serde can't say: rules between keys.
-    fn check(&self) -> Result<(), String> {
-        let listed = |code| self.tls.extensions.contains(&code);
-        if listed(names::ECH) != self.tls.ech_grease.is_some() {
-            return Err(
-                "tls.ech_grease and encrypted_client_hello in tls.extensions go together".into(),
-            );
-        }
-        if (listed(names::ALPS) || listed(names::ALPS_OLD))
-            == self.tls.application_settings.is_empty()
-        {
-            return Err(
-                "tls.application_settings and that extension in tls.extensions go together".into(),
-            );
-        }
-        if let Some(group) = self
-            .tls
-            .key_shares
-            .iter()
-            .find(|group| !self.tls.groups.contains(group))
-        {
-            return Err(format!(
-                "tls.key_shares: group {group} is not in tls.groups"
-            ));
-        }
-        if self.http2.first_stream.is_multiple_of(2) {
-            return Err("http2.first_stream: a client's streams have odd ids".into());
-        }
-        for (kind, shape) in [
-            ("navigation", &self.navigation),
-            ("slice", &self.slice),
-            ("resume", &self.resume),
-        ] {
-            shape
-                .check(&self.values)
-                .map_err(|error| format!("{kind}.{error}"))?;
-        }
-        Ok(())
-    }
+/// How an address is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// Plain text.
+    Http,
+    /// TLS.
+    Https,
 }
 
 /// Places that the request fills, not the file.
@@ -226,27 +256,37 @@ pub const REQUEST_PLACES: [&str; 6] = [
     "authorization",
 ];
 
-impl RequestShape {
-    fn check(&self, values: &BTreeMap<String, String>) -> Result<(), String> {
-        if self
-            .priority
-            .is_some_and(|priority| !(1..=256).contains(&priority.weight))
-        {
-            return Err("priority.weight: must be 1 to 256".into());
+impl Tls {
+    /// Versions without GREASE.
+    pub fn real_versions(&self) -> impl Iterator<Item = u16> + '_ {
+        self.versions
+            .iter()
+            .copied()
+            .filter(|version| *version != names::GREASE)
+    }
+
+    /// Extensions whose content the file gives, with that content as it is sent.
+    #[must_use]
+    pub fn bodies(&self) -> Vec<(u16, Vec<u8>)> {
+        let mut bodies = Vec::new();
+        if let Some(limit) = self.record_size_limit {
+            bodies.push((names::RECORD_SIZE_LIMIT, limit.to_be_bytes().into()));
         }
-        for line in &self.headers {
-            if !matches!(line.http, None | Some(1 | 2)) {
-                return Err(format!("headers: {}: http must be 1 or 2", line.name));
-            }
-            for place in super::headers::places(&line.value) {
-                if !values.contains_key(place) && !REQUEST_PLACES.contains(&place) {
-                    return Err(format!(
-                        "headers: {}: nothing is called {{{place}}}",
-                        line.name
-                    ));
-                }
-            }
+        if !self.delegated_credentials.is_empty() {
+            let list: Vec<u8> = self
+                .delegated_credentials
+                .iter()
+                .flat_map(|code| code.to_be_bytes())
+                .collect();
+            let length = u16::try_from(list.len()).unwrap_or(u16::MAX);
+            let body = [&length.to_be_bytes()[..], &list].concat();
+            bodies.push((names::DELEGATED_CREDENTIALS, body));
         }
-        Ok(())
+        bodies.extend(
+            self.opaque_extensions
+                .iter()
+                .map(|opaque| (opaque.extension, opaque.body.clone())),
+        );
+        bodies
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use boring_sys as ffi;
 use libnghttp2_sys as ng;
 
-use super::http2::{Requested, Wire};
+use super::http2::{Consumed, Requested, Wire};
 use super::tls;
 use crate::fingerprint::Fingerprint;
 
@@ -54,7 +54,7 @@ pub(super) fn forget(easy: *mut c_void) {
     if let Some(Some((session, stream, held))) = with(|wire| wire.forget(easy as usize)) {
         // SAFETY: sessions are forgotten before they are freed, so this one is alive; `held` bytes were received on it
         // and not consumed. The stream may be closed, which nghttp2 allows for.
-        unsafe { __real_nghttp2_session_consume(session as *mut _, stream, held) };
+        unsafe { __wrap_nghttp2_session_consume(session as *mut _, stream, held) };
     }
 }
 
@@ -152,7 +152,7 @@ unsafe extern "C" fn __wrap_nghttp2_session_callbacks_set_send_callback(
     unsafe { __real_nghttp2_session_callbacks_set_send_callback(callbacks, ours.or(send)) }
 }
 
-/// Sends one frame; HEADERS get the priority fields that nghttp2 does not write any more.
+/// Sends one frame; HEADERS become the browser's, and are followed by the WINDOW_UPDATE that it may send behind them.
 unsafe extern "C" fn send_frame(
     session: *mut ng::nghttp2_session,
     bytes: *const u8,
@@ -165,19 +165,36 @@ unsafe extern "C" fn send_frame(
     };
     // SAFETY: nghttp2 passes `length` readable bytes.
     let frame = unsafe { slice::from_raw_parts(bytes, length) };
+    if with(|wire| wire.session(session as usize).is_farewell(frame)) == Some(true) {
+        return isize::try_from(length).unwrap_or(isize::MAX);
+    }
     // SAFETY: `session` is alive during its own callback, and looking up a stream changes nothing.
     let is_open =
         |stream: i32| unsafe { !ng::nghttp2_session_find_stream(session, stream).is_null() };
-    let rewritten = with(|wire| wire.session(session as usize).rewrite(frame, is_open)).flatten();
-    let Some((stream, rewritten)) = rewritten else {
+    let ours = with(|wire| wire.session(session as usize).replace(frame, is_open)).flatten();
+    let Some(mut ours) = ours else {
         // SAFETY: nghttp2's arguments, unchanged.
         let sent = unsafe { send(session, bytes, length, flags, user) };
-        with(|wire| wire.session(session as usize).passed(sent));
+        with(|wire| wire.session(session as usize).passed(sent, length));
         return sent;
     };
+    let rest = ours.rest();
     // SAFETY: as above, with a buffer of ours that lives until the call returns; libcurl copies it.
-    let sent = unsafe { send(session, rewritten.as_ptr(), rewritten.len(), flags, user) };
-    with(|wire| wire.session(session as usize).sent(stream, sent, length)).unwrap_or(sent)
+    let sent = unsafe { send(session, rest.as_ptr(), rest.len(), flags, user) };
+    if !usize::try_from(sent).is_ok_and(|sent| ours.passed(sent)) {
+        with(|wire| wire.session(session as usize).keep(ours));
+        // nghttp2 must offer the frame again, so a part of ours counts as nothing of its own.
+        return sent.min(ng::NGHTTP2_ERR_WOULDBLOCK as isize);
+    }
+    let increment = with(|wire| {
+        wire.session(session as usize).finish(ours.stream);
+        wire.stream_window_update()
+    });
+    if let Some(increment @ 1..) = increment {
+        // SAFETY: the session is alive, and submitting from a callback is allowed; nghttp2 has opened the stream.
+        unsafe { __real_nghttp2_submit_window_update(session, 0, ours.stream, increment) };
+    }
+    isize::try_from(length).unwrap_or(isize::MAX)
 }
 
 /// Forgets a session whose address may come again.
@@ -188,18 +205,36 @@ unsafe extern "C" fn __wrap_nghttp2_session_del(session: *mut ng::nghttp2_sessio
     unsafe { __real_nghttp2_session_del(session) }
 }
 
-/// Holds back the credit of a stream whose transfer is paused.
+/// Acknowledges received bytes as the browser does; holds back the credit of a stream whose transfer is paused.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __wrap_nghttp2_session_consume(
     session: *mut ng::nghttp2_session,
     stream: i32,
     size: usize,
 ) -> c_int {
-    if with(|wire| wire.session(session as usize).hold(stream, size)) == Some(true) {
-        return 0;
+    match with(|wire| wire.consume(session as usize, stream, size)) {
+        // SAFETY: the caller's session.
+        Some(Consumed::Updates(updates)) => unsafe { update_windows(session, &updates) },
+        // SAFETY: the caller's arguments, unchanged.
+        Some(Consumed::Counted) | None => unsafe {
+            __real_nghttp2_session_consume(session, stream, size)
+        },
     }
-    // SAFETY: the caller's arguments, unchanged.
-    unsafe { __real_nghttp2_session_consume(session, stream, size) }
+}
+
+/// Submits a WINDOW_UPDATE for each stream and increment; those of closed streams are ignored by nghttp2.
+///
+/// # Safety
+/// `session` must be alive.
+unsafe fn update_windows(session: *mut ng::nghttp2_session, updates: &[(i32, i32)]) -> c_int {
+    for &(stream, increment) in updates {
+        // SAFETY: the caller vouches for the session; so many bytes were received and not acknowledged.
+        let result = unsafe { __real_nghttp2_submit_window_update(session, 0, stream, increment) };
+        if result != 0 {
+            return result;
+        }
+    }
+    0
 }
 
 /// libcurl moves windows to its own sizes, and to zero and back for a pause. The connection's becomes the browser's;
@@ -226,7 +261,7 @@ unsafe extern "C" fn __wrap_nghttp2_session_set_local_window_size(
     };
     if held > 0 {
         // SAFETY: the caller's session; `held` bytes were received on this stream and not consumed yet.
-        return unsafe { __real_nghttp2_session_consume(session, stream, held) };
+        return unsafe { __wrap_nghttp2_session_consume(session, stream, held) };
     }
     0
 }

@@ -11,6 +11,7 @@ use super::handler::Body;
 use super::http2::Requested;
 use super::{Error, Options, Request};
 use crate::fingerprint::headers;
+use crate::fingerprint::schema::Scheme;
 
 /// Size of libcurl's receive buffer, one per multi handle (`CURLOPT_BUFFERSIZE`).
 const RECEIVE_BUFFER: usize = 256 * 1024;
@@ -50,33 +51,54 @@ fn configure(
     easy.http_headers(http1_headers(request, options)?)
 }
 
-/// libcurl adds `Accept` by itself; a shape without it must switch that off.
+fn scheme(url: &str) -> Scheme {
+    let secure = url
+        .get(..6)
+        .is_some_and(|start| start.eq_ignore_ascii_case("https:"));
+    if secure { Scheme::Https } else { Scheme::Http }
+}
+
+/// The header fields as HTTP/1.1 shows them.
+///
+/// libcurl puts `Connection` behind all others wherever it stands in the list, and browsers do not. Of `Host` it takes
+/// over the text as it is, so the whole list goes there. `Accept` it would add by itself.
 fn http1_headers(request: &Request, options: &Options) -> Result<List, curl::Error> {
     let fingerprint = &options.fingerprint;
     let lines = headers::compose(
         request.kind.shape(fingerprint),
         1,
+        scheme(&request.url),
         &fingerprint.values,
         &request.places,
     );
-    let mut list = List::new();
+    let mut text = format!("Host: {}", authority(&request.url));
     for (name, value) in &lines {
-        list.append(&format!("{name}: {value}"))?;
+        text.push_str(&format!("\r\n{name}: {value}"));
     }
-    if !lines
-        .iter()
-        .any(|(name, _)| name.eq_ignore_ascii_case("accept"))
-    {
-        list.append("Accept:")?;
-    }
+    let mut list = List::new();
+    list.append(&text)?;
+    list.append("Accept:")?;
     Ok(list)
+}
+
+/// Host and port of an absolute URL without credentials.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    &rest[..end]
 }
 
 /// The same request as HTTP/2 shows it.
 pub(super) fn http2_request(request: &Request, options: &Options) -> Requested {
     let fingerprint = &options.fingerprint;
     let shape = request.kind.shape(fingerprint);
-    let headers = headers::compose(shape, 2, &fingerprint.values, &request.places);
+    let headers = headers::compose(
+        shape,
+        2,
+        Scheme::Https,
+        &fingerprint.values,
+        &request.places,
+    );
     Requested {
         headers,
         priority: shape.priority,

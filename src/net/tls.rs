@@ -6,28 +6,35 @@
 //! selects something else fails the handshake. libcurl's own settings (verification, ALPN, SNI) stay.
 
 use std::ffi::{c_int, c_void};
-use std::io::{self, Write};
+use std::io::{self, Read};
 use std::mem::ManuallyDrop;
 
 use boring::error::ErrorStack;
-use boring::ssl::{
-    CertificateCompressionAlgorithm, CertificateCompressor, SslContextBuilder, SslOptions,
-};
+use boring::ssl::{SslContextBuilder, SslOptions, SslVersion};
 use boring_sys::{self as ffi, ssl_hello_list_t as list};
 
 use crate::fingerprint::Fingerprint;
 use crate::fingerprint::names::{ALPS, ALPS_OLD, ECH, GREASE};
-use crate::fingerprint::schema::Tls;
+use crate::fingerprint::schema::{Habit, Tls};
 
 const STATUS_REQUEST: u16 = 5;
 const SIGNED_CERTIFICATE_TIMESTAMP: u16 = 18;
+const ZLIB: u16 = 1;
 const BROTLI: u16 = 2;
+const ZSTD: u16 = 3;
+
+/// All that BoringSSL implements: what a hello advertises is the fingerprint's list, and whatever of that a server
+/// selects should work. `ALL` leaves out what it calls deprecated, but old Safaris advertise it.
+const CIPHERS: &str = "ALL:3DES:ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256";
 
 /// Called by libcurl for each new `SSL_CTX` (`CURLOPT_SSL_CTX_FUNCTION`).
 pub(super) fn dress_context(context: *mut c_void, tls: &Tls) -> Result<(), curl::Error> {
     // SAFETY: libcurl passes a live SSL_CTX of the BoringSSL that we link, and keeps ownership: hence ManuallyDrop.
     let mut context = ManuallyDrop::new(unsafe { SslContextBuilder::from_ptr(context.cast()) });
-    let dressed = features(&mut context, tls).is_ok() && lists(&context, tls);
+    let dressed = features(&mut context, tls).is_ok()
+        && decompression(&context, tls)
+        && lists(&context, tls)
+        && bodies(&context, tls);
     dressed
         .then_some(())
         .ok_or_else(|| curl::Error::new(curl_sys::CURLE_SSL_CONNECT_ERROR))
@@ -38,6 +45,9 @@ fn features(context: &mut SslContextBuilder, tls: &Tls) -> Result<(), ErrorStack
     let listed = |extension| tls.extensions.contains(&extension);
     // libcurl switches tickets off, and with them the extension.
     context.clear_options(SslOptions::NO_TICKET);
+    context.set_min_proto_version(tls.real_versions().min().and_then(version))?;
+    context.set_max_proto_version(tls.real_versions().max().and_then(version))?;
+    context.set_cipher_list(CIPHERS)?;
     context.set_grease_enabled(tls.ciphers.contains(&GREASE));
     context.set_permute_extensions(tls.permute_extensions);
     if listed(SIGNED_CERTIFICATE_TIMESTAMP) {
@@ -46,10 +56,24 @@ fn features(context: &mut SslContextBuilder, tls: &Tls) -> Result<(), ErrorStack
     if listed(STATUS_REQUEST) {
         context.enable_ocsp_stapling();
     }
-    if tls.certificate_compression.contains(&BROTLI) {
-        context.add_certificate_compression_algorithm(Brotli)?;
-    }
+    let habits = tls.habits.iter().map(|habit| match habit {
+        Habit::SharedX25519 => ffi::SSL_HELLO_SHARED_X25519,
+        Habit::NoTicketWithPsk => ffi::SSL_HELLO_NO_TICKET_WITH_PSK,
+    });
+    let habits = habits.fold(0, |all, habit| all | habit as u32);
+    // SAFETY: the context is alive.
+    unsafe { ffi::SSL_CTX_hello_set_habits(context.as_ptr(), habits) };
     Ok(())
+}
+
+fn version(code: u16) -> Option<SslVersion> {
+    match code {
+        0x0301 => Some(SslVersion::TLS1),
+        0x0302 => Some(SslVersion::TLS1_1),
+        0x0303 => Some(SslVersion::TLS1_2),
+        0x0304 => Some(SslVersion::TLS1_3),
+        _ => None,
+    }
 }
 
 /// What a ClientHello advertises; false if memory is short.
@@ -76,6 +100,28 @@ fn lists(context: &SslContextBuilder, tls: &Tls) -> bool {
     })
 }
 
+/// Extensions that the file spells out; false if memory is short.
+fn bodies(context: &SslContextBuilder, tls: &Tls) -> bool {
+    let bodies = tls.bodies().into_iter().all(|(extension, body)| {
+        let (bytes, length) = (body.as_ptr(), body.len());
+        // SAFETY: the context is alive, and the call copies the bytes.
+        unsafe {
+            ffi::SSL_CTX_hello_set1_extension(context.as_ptr(), extension, bytes, length) == 1
+        }
+    });
+    // As BoringSSL wants them: each behind a byte for its length.
+    let anchors: Vec<u8> = tls
+        .trust_anchors
+        .iter()
+        .flat_map(|id| [&[u8::try_from(id.len()).unwrap_or(0)][..], id].concat())
+        .collect();
+    // SAFETY: the context is alive, and the call copies the bytes.
+    let set = |bytes: &[u8]| unsafe {
+        ffi::SSL_CTX_set1_requested_trust_anchors(context.as_ptr(), bytes.as_ptr(), bytes.len())
+    };
+    bodies && (anchors.is_empty() || set(&anchors) == 1)
+}
+
 /// Called for each new connection of a driver thread.
 ///
 /// # Safety
@@ -96,15 +142,102 @@ pub(super) unsafe fn dress_connection(ssl: *mut ffi::SSL, fingerprint: &Fingerpr
     }
 }
 
-/// Certificate compression with brotli (RFC 8879), receiving only.
-struct Brotli;
+/// Certificate compression (RFC 8879), receiving only, in the file's order; false if memory is short.
+///
+/// Set by BoringSSL's own function because `boring` cannot name zstd.
+fn decompression(context: &SslContextBuilder, tls: &Tls) -> bool {
+    tls.certificate_compression.iter().all(|&algorithm| {
+        let decompress: Decompress = match algorithm {
+            ZLIB => decompress::<Zlib>,
+            BROTLI => decompress::<Brotli>,
+            ZSTD => decompress::<Zstd>,
+            // A file may name only these three.
+            _ => return false,
+        };
+        // SAFETY: the context is alive; the function has the form that BoringSSL asks for.
+        unsafe {
+            ffi::SSL_CTX_add_cert_compression_alg(
+                context.as_ptr(),
+                algorithm,
+                None,
+                Some(decompress),
+            ) == 1
+        }
+    })
+}
 
-impl CertificateCompressor for Brotli {
-    const ALGORITHM: CertificateCompressionAlgorithm = CertificateCompressionAlgorithm::BROTLI;
-    const CAN_COMPRESS: bool = false;
-    const CAN_DECOMPRESS: bool = true;
+type Decompress = unsafe extern "C" fn(
+    *mut ffi::SSL,
+    *mut *mut ffi::CRYPTO_BUFFER,
+    usize,
+    *const u8,
+    usize,
+) -> c_int;
 
-    fn decompress<W: Write>(&self, mut input: &[u8], output: &mut W) -> io::Result<()> {
-        brotli_decompressor::BrotliDecompress(&mut input, output)
+/// Decompresses a certificate message of `size` bytes; 1, or 0 if it is not just that.
+///
+/// # Safety
+/// As BoringSSL calls it: `bytes` has `length` readable bytes, `out` can be written.
+unsafe extern "C" fn decompress<D: Decoder>(
+    _ssl: *mut ffi::SSL,
+    out: *mut *mut ffi::CRYPTO_BUFFER,
+    size: usize,
+    bytes: *const u8,
+    length: usize,
+) -> c_int {
+    // SAFETY: the caller passes `length` readable bytes.
+    let compressed = unsafe { std::slice::from_raw_parts(bytes, length) };
+    let Ok(message) = exactly::<D>(compressed, size) else {
+        return 0;
+    };
+    // SAFETY: the call copies the bytes; without a pool it needs nothing else.
+    let buffer =
+        unsafe { ffi::CRYPTO_BUFFER_new(message.as_ptr(), message.len(), std::ptr::null_mut()) };
+    // SAFETY: the caller passes a place for the buffer and takes it over.
+    unsafe { out.write(buffer) };
+    c_int::from(!buffer.is_null())
+}
+
+/// The `size` bytes that `compressed` stands for; an error if it stands for fewer or more. BoringSSL bounds `size`.
+fn exactly<D: Decoder>(compressed: &[u8], size: usize) -> io::Result<Vec<u8>> {
+    let mut message = vec![0; size];
+    let mut decoder = D::decoder(compressed)?;
+    decoder.read_exact(&mut message)?;
+    match decoder.read(&mut [0])? {
+        0 => Ok(message),
+        _ => Err(io::ErrorKind::InvalidData.into()),
     }
 }
+
+/// A compression of RFC 8879.
+trait Decoder {
+    fn decoder(compressed: &[u8]) -> io::Result<impl Read>;
+}
+
+struct Zlib;
+
+impl Decoder for Zlib {
+    fn decoder(compressed: &[u8]) -> io::Result<impl Read> {
+        Ok(flate2::read::ZlibDecoder::new(compressed))
+    }
+}
+
+struct Brotli;
+
+impl Decoder for Brotli {
+    fn decoder(compressed: &[u8]) -> io::Result<impl Read> {
+        const BUFFER: usize = 4096;
+        Ok(brotli_decompressor::Decompressor::new(compressed, BUFFER))
+    }
+}
+
+struct Zstd;
+
+impl Decoder for Zstd {
+    fn decoder(compressed: &[u8]) -> io::Result<impl Read> {
+        ruzstd::decoding::StreamingDecoder::new(compressed).map_err(io::Error::other)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -240,7 +240,7 @@ fn put_string(text: &str, block: &mut Vec<u8>) {
     block.extend_from_slice(text.as_bytes());
 }
 
-fn put_integer(pattern: u8, prefix: u32, value: usize, block: &mut Vec<u8>) {
+pub(super) fn put_integer(pattern: u8, prefix: u32, value: usize, block: &mut Vec<u8>) {
     let full = (1u8 << prefix) - 1;
     if let Ok(small) = u8::try_from(value)
         && small < full
@@ -258,7 +258,7 @@ fn put_integer(pattern: u8, prefix: u32, value: usize, block: &mut Vec<u8>) {
 }
 
 /// An integer with a prefix of `prefix` bits in `first` (RFC 7541 §5.1).
-fn integer(first: u8, prefix: u32, cursor: &mut Cursor<'_>) -> Result<usize, HpackError> {
+pub(super) fn integer(first: u8, prefix: u32, cursor: &mut Cursor<'_>) -> Result<usize, HpackError> {
     let full = (1usize << prefix) - 1;
     let mut value = usize::from(first) & full;
     if value < full {
@@ -275,7 +275,7 @@ fn integer(first: u8, prefix: u32, cursor: &mut Cursor<'_>) -> Result<usize, Hpa
 }
 
 /// A string and whether it was Huffman coded (RFC 7541 §5.2).
-fn string(cursor: &mut Cursor<'_>) -> Result<(Bytes, bool), HpackError> {
+pub(super) fn string(cursor: &mut Cursor<'_>) -> Result<(Bytes, bool), HpackError> {
     let first = cursor.u8().ok_or(HpackError::Truncated)?;
     let length = integer(first, 7, cursor)?;
     let bytes = cursor.take(length).ok_or(HpackError::Truncated)?;

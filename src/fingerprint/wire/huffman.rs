@@ -70,6 +70,14 @@ impl Code {
         code
     }
 
+    /// The code of a symbol: the first of its length, and one more for each smaller symbol of that length.
+    fn bits(&self, symbol: u8) -> u32 {
+        let length = LENGTHS[usize::from(symbol)];
+        let smaller = &LENGTHS[..usize::from(symbol)];
+        let before = smaller.iter().filter(|other| **other == length).count();
+        self.first[usize::from(length)] + before as u32
+    }
+
     fn symbol(&self, bits: u32, length: usize) -> Option<u16> {
         let index = bits.checked_sub(self.first[length])? as usize;
         (index < self.start[length + 1] - self.start[length])
@@ -94,6 +102,25 @@ pub fn decode(bytes: &[u8]) -> Option<Vec<u8>> {
         }
     }
     (length < 8 && bits == (1 << length) - 1).then_some(text)
+}
+
+/// Encodes a string.
+pub fn encode(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(encoded_len(text));
+    let (mut bits, mut length) = (0u64, 0);
+    for symbol in text {
+        let width = usize::from(LENGTHS[usize::from(*symbol)]);
+        bits = bits << width | u64::from(CODE.bits(*symbol));
+        length += width;
+        while length >= 8 {
+            length -= 8;
+            bytes.push((bits >> length) as u8);
+        }
+    }
+    if length > 0 {
+        bytes.push((bits << (8 - length)) as u8 | 0xff >> length);
+    }
+    bytes
 }
 
 /// How many bytes a string takes when encoded, padding included.
@@ -124,6 +151,15 @@ mod tests {
         ),
         ("302", &[0x64, 0x02]),
     ];
+
+    #[test]
+    fn the_examples_of_the_rfc_encode() {
+        for (text, bytes) in EXAMPLES {
+            assert_eq!(encode(text.as_bytes()), bytes, "{text}");
+        }
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(decode(&encode(&all)), Some(all));
+    }
 
     #[test]
     fn the_examples_of_the_rfc_decode() {

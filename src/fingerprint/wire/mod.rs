@@ -14,4 +14,5 @@ mod header_table;
 pub mod hello;
 pub mod hpack;
 pub mod huffman;
+pub mod recode;
 pub mod record;

@@ -1,0 +1,5 @@
+//! What the tests share: an origin to download from, the real `hs` to do it, and eyes for what goes over the wire.
+
+pub mod capture;
+pub mod hs;
+pub mod origin;
