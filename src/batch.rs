@@ -168,6 +168,7 @@ fn context(config: &Config, stop: watch::Receiver<Option<i32>>) -> Result<Contex
         dir: config.output.clone(),
         threads: config.threads,
         chunks,
+        open_slices: config.fingerprint.slice.open,
         policy: Policy::default(),
         stall: Duration::from_secs(30),
         algorithms: config.algorithms.clone(),

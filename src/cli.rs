@@ -1,9 +1,11 @@
 //! What the command line accepts. Flags only: no default, no effect and no decision is here; `config` has those.
 
+pub mod fingerprint;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use serde::Serialize;
 
 const EXAMPLES: &str = "\
@@ -20,7 +22,8 @@ middle of a stream, 8 target in use, 130 and 143 interrupted (to disk: run the s
 
 /// Download a file over many range requests, looking like a browser on the wire.
 #[derive(Debug, Parser, Serialize)]
-#[command(name = "hs", disable_version_flag = true, arg_required_else_help = false, after_long_help = EXAMPLES)]
+#[command(name = "hs", disable_version_flag = true, arg_required_else_help = false,
+    args_conflicts_with_subcommands = true, after_long_help = EXAMPLES)]
 pub struct Cli {
     /// What to download: one or more http or https URLs
     #[arg(value_name = "URL")]
@@ -114,6 +117,19 @@ pub struct Cli {
     #[arg(short, long)]
     #[serde(skip)]
     pub version: bool,
+
+    /// What to do instead of downloading
+    #[command(subcommand)]
+    #[serde(skip)]
+    pub command: Option<Command>,
+}
+
+/// What `hs` does besides downloading.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// The browsers that hs can look like
+    #[command(subcommand)]
+    Fingerprint(fingerprint::Fingerprint),
 }
 
 impl Cli {

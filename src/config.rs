@@ -3,7 +3,7 @@
 //! This is the only place with defaults. Nothing below the flow reads a `Config`; values are passed down.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::Serialized;
@@ -147,12 +147,7 @@ impl Raw {
             ));
         }
         let stream = self.stream(terminal)?;
-        let fingerprint = fingerprint::find(&self.browser).map_err(|unknown| {
-            Error::usage(
-                format!("--browser: {unknown}"),
-                format!("nearest: {}", unknown.nearest.join(", ")),
-            )
-        })?;
+        let fingerprint = browser(&self.browser)?;
         Ok(Config {
             urls,
             output: self.output,
@@ -204,6 +199,38 @@ fn algorithms(list: Option<&str>) -> Result<Vec<Algorithm>, Error> {
 /// MB of the options are 1024² bytes.
 fn mib(number: u32) -> u64 {
     u64::from(number) << 20
+}
+
+/// The fingerprint that `name` stands for: an embedded one, an alias, or a TOML file of the user's own.
+///
+/// # Errors
+/// [`Error::Usage`] with the nearest names, or with line and key of what is wrong in the file.
+pub fn browser(name: &str) -> Result<Fingerprint, Error> {
+    if !name.contains('/') && !name.ends_with(".toml") {
+        return fingerprint::find(name).map_err(|unknown| {
+            let nearest = format!("nearest: {}", unknown.nearest.join(", "));
+            Error::usage(format!("--browser: {unknown}"), nearest)
+        });
+    }
+    let text = std::fs::read_to_string(name).map_err(|error| {
+        let hint = "give a name of hs fingerprint list, or a path to a TOML file";
+        Error::usage(format!("--browser {name}: {error}"), hint)
+    })?;
+    fingerprint::read(&text).map_err(|error| {
+        let hint = "fingerprints/README.md explains every key";
+        Error::usage(format!("--browser {name}: {error}"), hint)
+    })
+}
+
+/// Writes a file that the user named.
+///
+/// # Errors
+/// [`Error::Usage`] if that is not possible.
+pub fn write(path: &Path, text: &str) -> Result<(), Error> {
+    std::fs::write(path, text).map_err(|error| {
+        let what = format!("writing {}: {error}", path.display());
+        Error::usage(what, "name a file in a folder that you may write to")
+    })
 }
 
 fn bad_checksum(error: &crate::hash::ChecksumError) -> Error {

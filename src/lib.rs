@@ -21,6 +21,7 @@
 
 pub mod answer;
 pub mod batch;
+pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod download;
@@ -29,6 +30,7 @@ pub mod error;
 pub mod fingerprint;
 pub mod hash;
 pub mod http;
+pub mod inspect;
 pub mod limit;
 pub mod name;
 pub mod net;

@@ -3,10 +3,14 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use hydrastream::cli::Cli;
-use hydrastream::{Config, Error, batch, fingerprint, net};
+use hydrastream::cli::fingerprint::Fingerprint as Action;
+use hydrastream::cli::{Cli, Command};
+use hydrastream::inspect::Progress;
+use hydrastream::{Config, Error, batch, config, fingerprint, inspect, net};
 
 fn main() -> ExitCode {
     let cli = match Cli::parse_from_args(std::env::args_os()) {
@@ -23,6 +27,12 @@ fn main() -> ExitCode {
     };
     if cli.version {
         return version();
+    }
+    if let Some(Command::Fingerprint(action)) = &cli.command {
+        return inspect(action).unwrap_or_else(|error| {
+            complain(&error, cli.quiet);
+            ExitCode::from(error.exit_code())
+        });
     }
     match Config::new(&cli).and_then(|config| batch::run(&config)) {
         Ok(code) => ExitCode::from(code),
@@ -45,6 +55,75 @@ fn mistake(error: &clap::Error) -> Error {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `hs fingerprint …`: the result goes to standard output.
+fn inspect(action: &Action) -> Result<ExitCode, Error> {
+    let print = |text: &str| match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    };
+    match action {
+        Action::List => Ok(print(&inspect::list()?)),
+        Action::Show { name, json } => Ok(print(&inspect::show(&config::browser(name)?, *json)?)),
+        Action::Check {
+            names, connections, ..
+        } => {
+            let all = fingerprint::names().map(str::to_owned).collect();
+            let names: &Vec<_> = if names.is_empty() { &all } else { names };
+            let mut code = ExitCode::SUCCESS;
+            for name in names {
+                let report = inspect::check(&config::browser(name)?, usize::from(*connections));
+                if !report.differences.is_empty() {
+                    code = ExitCode::FAILURE;
+                }
+                print(&report.to_string());
+            }
+            Ok(code)
+        }
+        Action::Record {
+            out,
+            name,
+            connections,
+            timeout,
+            certificate,
+            port,
+        } => {
+            let wanted = inspect::Recording {
+                name: name.clone(),
+                connections: usize::from(*connections),
+                timeout: Duration::from_secs(*timeout),
+                port: *port,
+            };
+            let text = inspect::record(&wanted, |progress| say(&progress, certificate.as_deref()))?;
+            match out {
+                None => Ok(print(&text)),
+                Some(path) => config::write(path, &text).map(|()| ExitCode::SUCCESS),
+            }
+        }
+    }
+}
+
+/// What a person needs to know while a browser is recorded.
+fn say(progress: &Progress<'_>, certificate_file: Option<&Path>) -> Result<(), Error> {
+    let text = match progress {
+        Progress::Ready {
+            address,
+            certificate,
+        } => {
+            if let Some(path) = certificate_file {
+                config::write(path, certificate)?;
+            }
+            format!(
+                "open this address in your browser:\n\n    {address}\n\nIt will warn that the certificate is not \
+                 trusted: that is right, go on. The page does the rest."
+            )
+        }
+        Progress::Connections(count) => format!("{count} connections"),
+    };
+    // A closed standard error changes nothing.
+    let _ = writeln!(std::io::stderr(), "{text}");
+    Ok(())
 }
 
 /// `--version`: ours, then one line for each library.

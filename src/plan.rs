@@ -86,6 +86,12 @@ pub fn chunk_len(options: &Options, pending: u64, speed: Option<f64>) -> u64 {
     share.min(most).max(least).clamp(floor, ceiling(options))
 }
 
+/// Length of the next chunk where requests have no end and `idle` of them are not in flight: an even share, as browsers cut
+/// a file. Guided self-scheduling would cut each of its many small chunks short.
+pub fn even_len(options: &Options, pending: u64, idle: usize) -> u64 {
+    (pending / idle.max(1) as u64).max(options.min_chunk).max(1)
+}
+
 /// Length of the first chunk, whose body runs open-ended already, when `pending` bytes are missing in all.
 ///
 /// So few bytes that cutting might lose as many as it saves are left to that body; if it turns out slow, its tail is
@@ -94,18 +100,26 @@ pub fn first_len(options: &Options, pending: u64) -> u64 {
     if pending <= options.cut_cost.saturating_mul(2) {
         return pending.max(1);
     }
+    if options.open {
+        return even_len(options, pending, options.requests);
+    }
     let share = pending / requests(options);
     share
         .max(options.cut_cost)
         .clamp(options.min_chunk.max(1), ceiling(options))
 }
 
-/// Where a chunk of about `len` bytes at the start of `gap` ends: aligned, and leaving no crumb behind.
+/// Where a chunk of about `len` bytes at the start of `gap` ends: leaving no crumb behind, and aligned unless requests have
+/// no end, whose starts a server sees.
 ///
 /// Never beyond the gap, and never at its start unless the gap is empty.
 pub fn cut(options: &Options, gap: ByteRange, len: u64) -> u64 {
     let wanted = gap.start.saturating_add(len.max(1));
-    let aligned = wanted - wanted % ALIGN;
+    let aligned = if options.open {
+        wanted
+    } else {
+        wanted - wanted % ALIGN
+    };
     let end = if aligned > gap.start + len / 2 {
         aligned
     } else {

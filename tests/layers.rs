@@ -46,8 +46,8 @@ const MODULES: &[(Layer, &[&str])] = &[
             "sums",
         ],
     ),
-    (Layer::Edge, &["net", "sink", "resume", "report"]),
-    (Layer::Flow, &["batch", "download", "resolve"]),
+    (Layer::Edge, &["net", "sink", "resume", "report", "capture"]),
+    (Layer::Flow, &["batch", "download", "resolve", "inspect"]),
     (Layer::Top, &["cli", "config", "error", "log"]),
 ];
 
@@ -101,7 +101,7 @@ const CLOCKS: &[[&str; 2]] = &[["Instant", "now"], ["SystemTime", "now"]];
 const HOMES: &[(&[&str], &[&str])] = &[
     (&["curl"], &["net"]),
     (&["curl_sys"], &["net"]),
-    (&["boring"], &["net"]),
+    (&["boring"], &["net", "capture"]),
     (&["boring_sys"], &["net"]),
     (&["openssl_sys"], &["net"]),
     (&["libnghttp2_sys"], &["net"]),

@@ -197,7 +197,7 @@ fn a_small_file_that_ends_early_is_never_taken_for_whole() {
 fn a_body_that_ends_early_where_there_are_no_ranges_is_begun_anew() {
     in_every_way(|via| {
         for act in [Act::Finish, Act::Reset] {
-            let ends = first(2);
+            let ends = first(1);
             let site = Site::behaving(via, move |_, reply| {
                 if ends() {
                     return reply.fault(Point::Body(700_001), act);

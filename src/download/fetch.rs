@@ -25,6 +25,9 @@ use crate::retry::{Failure, Verdict};
 use crate::schedule::{Chunk, ChunkId, Outcome, Schedule};
 use crate::sink::{self, Follow, Sink};
 
+/// Requests of one download that browsers make at once.
+const BROWSER_REQUESTS: usize = 3;
+
 /// How often progress is reported.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -40,13 +43,14 @@ pub(super) async fn fetch(job: &Job<'_>, sink: Sink<'_>, opening: Opening) -> Re
         resource,
         transfer,
         from,
-        ..
+        resumed,
     } = opening;
     match resource.entity.length {
         Some(length) if resource.ranges != Ranges::No && !job.no_ranges.get() => {
-            File::new(job, sink, &resource, length)
-                .run(transfer, from)
-                .await
+            let file = File::new(job, sink, &resource, length);
+            // What is continued is being served as a range already.
+            file.proven.set(resumed);
+            file.run(transfer, from).await
         }
         Some(_) | None => whole(job, sink, &resource, transfer).await,
     }
@@ -134,8 +138,10 @@ struct File<'a> {
     limit: Cell<usize>,
     /// Requests allowed at once where ranges work.
     requests: usize,
-    /// Told whenever a chunk begins, which may have been taken from another.
-    started: Notify,
+    /// Whether a range was seen to be served. Until then the body that opened the file is not let go.
+    proven: Cell<bool>,
+    /// Told whenever a chunk begins, which may have been taken from another, is answered, or ends.
+    moved: Notify,
 }
 
 impl<'a> File<'a> {
@@ -144,6 +150,10 @@ impl<'a> File<'a> {
         let options = Options {
             requests,
             window: sink.window(),
+            // A browser's requests have no end and are cut, which wastes what is on its way: not for more than it makes.
+            open: job.context.open_slices
+                && requests <= BROWSER_REQUESTS
+                && sink.window().is_none(),
             ..job.context.chunks.clone()
         };
         let schedule = Schedule::new(sink.done().complement(length), options);
@@ -159,7 +169,8 @@ impl<'a> File<'a> {
             schedule: RefCell::new(schedule),
             limit: Cell::new(limit),
             requests,
-            started: Notify::new(),
+            proven: Cell::new(false),
+            moved: Notify::new(),
         }
     }
 
@@ -196,6 +207,7 @@ impl<'a> File<'a> {
                         opened_by = None;
                     }
                     self.settle(id, end, opened_by.is_some())?;
+                    self.moved.notify_waiters();
                 }
                 () = sleep_until(wake.map_or_else(Instant::now, Instant::from_std)), if wake.is_some() => {}
                 left = left(&mut follow) => self.schedule.borrow_mut().head(left?),
@@ -210,7 +222,7 @@ impl<'a> File<'a> {
             .schedule
             .borrow_mut()
             .start(self.limit.get(), Context::now())?;
-        self.started.notify_waiters();
+        self.moved.notify_waiters();
         Some(chunk)
     }
 
@@ -246,12 +258,15 @@ impl<'a> File<'a> {
             self.schedule.borrow_mut().runs_on(chunk.id);
         } else {
             self.limit.set(self.requests);
+            self.proven.set(true);
+            self.moved.notify_waiters();
         }
         self.deliver(chunk.id, transfer, slice.range.start, Some(slice.range.end))
             .await
     }
 
-    /// Writes a chunk's bytes from a body that begins at offset `start` of the file and ends at `end`, if that is known.
+    /// Writes a chunk's bytes from a body that begins at offset `start` of the file and ends at `end`; without an end, it is
+    /// the body that opened the file.
     async fn deliver(
         &self,
         id: ChunkId,
@@ -259,9 +274,10 @@ impl<'a> File<'a> {
         start: u64,
         end: Option<u64>,
     ) -> Result<(), Trouble> {
+        let opener = end.is_none();
         let end = end.or(self.resource.entity.length);
         loop {
-            if self.rest(id).is_empty() {
+            if self.rest(id).is_empty() && !(opener && self.goes_on(id).await) {
                 return Ok(());
             }
             let block = tokio::select! {
@@ -273,14 +289,7 @@ impl<'a> File<'a> {
             };
             let offset = start + block.offset;
             let arrived = block.bytes.len() as u64;
-            let kept = self
-                .schedule
-                .borrow_mut()
-                .advance(id, arrived, Context::now());
-            self.sink
-                .write(offset, first(block.bytes, kept))
-                .await
-                .map_err(Trouble::Disk)?;
+            self.keep(id, offset, block.bytes, opener).await?;
             if Some(offset + arrived) == end {
                 // The body is complete, and its connection good for another request once libcurl has seen that too.
                 let _ = timed(LINGER, next(&mut transfer)).await;
@@ -290,10 +299,61 @@ impl<'a> File<'a> {
         }
     }
 
+    /// Writes what of these bytes belongs to the chunk. What the opening body brings beyond its chunk waits for a decision.
+    async fn keep(
+        &self,
+        id: ChunkId,
+        mut offset: u64,
+        mut bytes: Bytes,
+        opener: bool,
+    ) -> Result<(), Trouble> {
+        while !bytes.is_empty() {
+            let mut piece = std::mem::take(&mut bytes);
+            if opener {
+                let rest = usize::try_from(self.rest(id).len()).unwrap_or(usize::MAX);
+                bytes = piece.split_off(rest.min(piece.len()));
+            }
+            if piece.is_empty() {
+                if !self.goes_on(id).await {
+                    return Ok(());
+                }
+                continue;
+            }
+            let arrived = piece.len() as u64;
+            let kept = self
+                .schedule
+                .borrow_mut()
+                .advance(id, arrived, Context::now());
+            self.sink
+                .write(offset, first(piece, kept))
+                .await
+                .map_err(Trouble::Disk)?;
+            offset += arrived;
+        }
+        Ok(())
+    }
+
+    /// Waits, where the opening body has reached its chunk's end, until ranges are seen to work: then it is not needed any
+    /// more. True if it goes on with what a slice was to bring, because that failed. Letting go of it sooner would mean to
+    /// begin anew, and some addresses answer only once.
+    async fn goes_on(&self, id: ChunkId) -> bool {
+        loop {
+            let moved = self.moved.notified();
+            if self.proven.get() || self.schedule.borrow().is_done() {
+                return false;
+            }
+            self.schedule.borrow_mut().advance(id, 0, Context::now());
+            if !self.rest(id).is_empty() {
+                return true;
+            }
+            moved.await;
+        }
+    }
+
     /// Resolves when nothing of the chunk is left to a transfer that waits, because others took it over.
     async fn robbed(&self, id: ChunkId) {
         while !self.rest(id).is_empty() {
-            self.started.notified().await;
+            self.moved.notified().await;
         }
     }
 

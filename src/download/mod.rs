@@ -43,6 +43,8 @@ pub struct Context {
     pub threads: Option<usize>,
     /// How files are cut; the number of requests is set for each.
     pub chunks: plan::Options,
+    /// Whether the browser asks for slices without an end.
+    pub open_slices: bool,
     /// When to give up.
     pub policy: Policy,
     /// Time without a byte after which a transfer is given up.

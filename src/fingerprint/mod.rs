@@ -5,13 +5,18 @@
 //! described in code, and nothing here sets an option of curl or BoringSSL.
 
 mod check;
+pub mod compare;
+pub mod describe;
 pub mod headers;
 mod inherit;
 pub mod ja;
 #[cfg(test)]
 mod known;
 pub mod names;
+pub mod observed;
+pub mod recording;
 pub mod schema;
+pub mod text;
 pub mod wire;
 
 pub use schema::Fingerprint;

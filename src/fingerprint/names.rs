@@ -156,6 +156,35 @@ impl Code {
     }
 }
 
+/// The lists of a file whose codes have names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    Versions,
+    Ciphers,
+    Groups,
+    SignatureAlgorithms,
+    Extensions,
+    Compressions,
+    Settings,
+}
+
+/// A code as a file writes it in this list: its name in quotes, or the number if it has none.
+pub(super) fn text(list: List, code: u16) -> String {
+    let table = match list {
+        List::Versions => VERSIONS,
+        List::Ciphers => CIPHERS,
+        List::Groups => GROUPS,
+        List::SignatureAlgorithms => SIGNATURE_ALGORITHMS,
+        List::Extensions => EXTENSIONS,
+        List::Compressions => COMPRESSIONS,
+        List::Settings => SETTINGS,
+    };
+    match table.iter().find(|(_, known)| *known == code) {
+        Some((name, _)) => format!("\"{name}\""),
+        None => code.to_string(),
+    }
+}
+
 fn list<'de, D: Deserializer<'de>>(
     deserializer: D,
     table: Table,

@@ -314,8 +314,6 @@ mod tests {
     const SHA256: &str = "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=";
     const SHA256_HEX: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-    type Fields<'a> = &'a [(&'a str, &'a str)];
-
     #[test]
     fn c09_c10_c11_header_fields() {
         let md5 = |place| Some(format!("md5:{MD5_HEX} {place}"));
@@ -328,7 +326,8 @@ mod tests {
         let parts = format!("\"{MD5_HEX}-17\"");
         let s3 = ("x-amz-request-id", "A1");
         let full = ("x-amz-checksum-type", "FULL_OBJECT");
-        let table: &[(Fields<'_>, Option<String>)] = &[
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<String>);
+        let table: &[Case<'_>] = &[
             (&[], None),
             (&[("X-Goog-Hash", &google)], md5("x-goog-hash")),
             (&[("x-goog-hash", "crc32c=Nks/tw==")], google_crc),

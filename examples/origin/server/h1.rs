@@ -143,6 +143,8 @@ async fn answer(
             }
         }
         io.write_all(&out).await?;
+        // A body that is behind its time, or has none to keep, would not let the other connections get a turn.
+        tokio::task::yield_now().await;
         log.exchange(request.nth, |exchange| exchange.sent = delivery.sent());
     }
 }

@@ -217,6 +217,15 @@ impl Decoder {
     }
 }
 
+/// The first entry of the static table with this name and value; else the first with this name, and false.
+pub fn static_entry(name: &str, value: &str) -> Option<(usize, bool)> {
+    let whole = STATIC.iter().position(|entry| *entry == (name, value));
+    let named = STATIC.iter().position(|entry| entry.0 == name);
+    whole
+        .map(|at| (at + 1, true))
+        .or(named.map(|at| (at + 1, false)))
+}
+
 /// Appends a field to a block: indexed if the static table has it whole, else a plain literal that is not indexed.
 ///
 /// `name` must be in lower case for HTTP/2.
@@ -258,7 +267,11 @@ pub(super) fn put_integer(pattern: u8, prefix: u32, value: usize, block: &mut Ve
 }
 
 /// An integer with a prefix of `prefix` bits in `first` (RFC 7541 §5.1).
-pub(super) fn integer(first: u8, prefix: u32, cursor: &mut Cursor<'_>) -> Result<usize, HpackError> {
+pub(super) fn integer(
+    first: u8,
+    prefix: u32,
+    cursor: &mut Cursor<'_>,
+) -> Result<usize, HpackError> {
     let full = (1usize << prefix) - 1;
     let mut value = usize::from(first) & full;
     if value < full {
