@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::order::Order;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -519,9 +521,24 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// The file of all histories; a byte is recognised by where it lies in memory.
+fn content() -> &'static Bytes {
+    static CONTENT: std::sync::OnceLock<Bytes> = std::sync::OnceLock::new();
+    CONTENT.get_or_init(|| Bytes::from(vec![0; 48 << 20]))
+}
+
+fn slice(range: ByteRange) -> Bytes {
+    let place = |offset| usize::try_from(offset).unwrap();
+    content().slice(place(range.start)..place(range.end))
+}
+
 /// A schedule, and the world it is used in.
 struct Model {
     schedule: Schedule,
+    /// Puts what is accepted into order for a reader.
+    order: Order,
+    /// Whether a body was let run on beyond the window, as one alone at the front is.
+    ran_on: bool,
     /// Every byte accepted so far.
     delivered: RangeSet,
     /// Transfers by chunk: the offset of the next byte of the body, where the body ends, whether a byte came.
@@ -535,7 +552,13 @@ struct Model {
 
 impl Model {
     fn new(missing: RangeSet, total: u64, options: Options) -> Model {
+        let mut order = Order::new(0);
+        for range in missing.complement(total).iter() {
+            order.insert(range.start, slice(range));
+        }
         Model {
+            order,
+            ran_on: false,
             window: options.window,
             schedule: Schedule::new(missing.clone(), options),
             delivered: RangeSet::new(),
@@ -606,6 +629,8 @@ impl Model {
             "{range} was delivered before"
         );
         self.delivered.insert(range);
+        self.ran_on |= range.end > self.bound();
+        self.order.insert(range.start, slice(range));
         self.bodies
             .insert(id, (next + bytes, end, begun || bytes > 0));
     }
@@ -626,6 +651,27 @@ impl Model {
         if self.head == 0 || present.frontier() > self.head {
             self.head = present.frontier().min(self.head + bytes).max(self.head);
             self.schedule.head(self.head);
+        }
+        self.read();
+    }
+
+    /// Takes out what the reader has, which is all of it and in order, and looks at how much waits.
+    fn read(&mut self) {
+        while self.order.head() < self.head {
+            let at = usize::try_from(self.order.head()).unwrap();
+            let bytes = self.order.pop().expect("what is contiguous comes out");
+            assert_eq!(
+                bytes.as_ptr(),
+                content()[at..].as_ptr(),
+                "bytes of another place"
+            );
+        }
+        if let Some(window) = self.window.filter(|_| !self.ran_on) {
+            let before = self.missing.complement(self.total).len();
+            assert!(
+                self.order.held() <= window + before,
+                "more than the window is held"
+            );
         }
     }
 
@@ -721,6 +767,9 @@ proptest! {
         }
         model.finish();
         prop_assert_eq!(&model.delivered, &model.missing);
+        if model.window.is_some() {
+            prop_assert_eq!(model.order.held(), 0);
+        }
     }
 }
 

@@ -185,6 +185,10 @@ impl Pipe {
     /// # Errors
     /// [`Error::ReaderGone`], [`Error::Output`]: what an earlier write came to.
     pub async fn write(&self, offset: u64, bytes: Bytes) -> Result<(), Error> {
+        if bytes.is_empty() {
+            // Where nothing goes there is no room to wait for.
+            return self.output.progress.borrow().check();
+        }
         let range = ByteRange::new(offset, offset + bytes.len() as u64);
         let limit = (self.base + range.end).saturating_sub(self.output.window);
         self.wait_for(|progress| progress.written >= limit).await?;
