@@ -1,6 +1,10 @@
+use super::credit::cadence;
 use super::*;
 use crate::fingerprint::find;
-use crate::fingerprint::wire::frames::{Frame, Priority};
+use crate::fingerprint::headers::{Places, compose};
+use crate::fingerprint::observed::Request;
+use crate::fingerprint::schema::Scheme;
+use crate::fingerprint::wire::frames::{Frame, Payload, Priority};
 
 /// A Chromium 120's first connection, as far as HTTP/2 goes.
 fn connection() -> Connection {

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Difference, names};
+use super::Difference;
+use crate::fingerprint::names;
 use crate::fingerprint::schema::Tls;
-use crate::fingerprint::wire::extension::{Body, Ech, is_grease};
+use crate::fingerprint::wire::extension::{Body, Ech, PADDING, is_grease};
 use crate::fingerprint::wire::hello::ClientHello;
 
 /// With fewer connections nothing is said about chance.
@@ -122,8 +123,7 @@ impl Check<'_> {
             .iter()
             .map(|hello| {
                 let ids = hello.extensions.iter().map(|extension| extension.id);
-                ids.filter(|id| !is_grease(*id) && *id != super::PADDING)
-                    .collect()
+                ids.filter(|id| !is_grease(*id) && *id != PADDING).collect()
             })
             .collect();
         let wanted = if permuted { self.hellos.len() / 2 } else { 1 };

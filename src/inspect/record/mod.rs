@@ -1,7 +1,7 @@
 //! `hs fingerprint record`: serves a page that makes a browser show itself, and writes down what it showed.
 //!
 //! Every answer ends its connection and no session can be resumed, so each request of the page is a cold connection. When
-//! the page has asked for its download, the server turns to HTTP/1.1 and the page opens one more address.
+//! the page's download has come through, the server turns to HTTP/1.1 and the page opens one more address.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,12 +17,14 @@ use crate::fingerprint::text;
 
 /// The page; `COUNT` stands for the number of connections.
 const PAGE: &str = include_str!("page.html");
-/// Bytes of the long answer: enough to see how they are acknowledged.
-const LONG: u64 = 64 << 20;
-/// Bytes of the download.
-const DOWNLOAD: u64 = 64 << 10;
+/// Bytes of the long answers: enough to see how they are acknowledged.
+const LONG: u64 = 48 << 20;
+/// Bytes of a range.
+const SHORT: u64 = 1000;
 /// How often the server's notes are looked at.
 const TICK: Duration = Duration::from_millis(100);
+/// How long the page waits for its download to end, in ticks.
+const END_TICKS: u32 = 300;
 /// How long the page waits for a download to begin, in ticks; a browser may ask its user first.
 const BEGIN_TICKS: u32 = 50;
 
@@ -128,10 +130,10 @@ async fn walk(
             }
         } else if seen.iter().any(|connection| asked(connection, "/turn")) {
             waited += 1;
-            let begun = seen
-                .iter()
-                .any(|connection| asked(connection, path::DOWNLOAD));
-            if begun || waited > BEGIN_TICKS {
+            let download = || seen.iter().filter(|it| asked(it, path::DOWNLOAD));
+            let begun = download().next().is_some();
+            let ended = download().any(|it| recording::is_answered(it, path::DOWNLOAD));
+            if ended || waited > END_TICKS || !begun && waited > BEGIN_TICKS {
                 server.agree_on_http1(true);
                 page.turned.store(true, Ordering::Relaxed);
             }
@@ -168,7 +170,7 @@ impl Page {
             .split_once('?')
             .unwrap_or((&request.target, ""));
         if let path::DOWNLOAD | path::RANGE | path::LONG = path {
-            let length = if path == path::LONG { LONG } else { DOWNLOAD };
+            let length = if path == path::RANGE { SHORT } else { LONG };
             return Answer {
                 close: true,
                 ..file(request, length)

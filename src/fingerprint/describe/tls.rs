@@ -1,19 +1,11 @@
-//! Says in the terms of a fingerprint file what one connection showed, and lists what a file has no words for.
-//!
-//! Recording writes this down, comparing holds it against a file. One connection never shows what varies: lists of
-//! what may be drawn have one element here, and `permute_extensions` is false.
+//! `[tls]` out of a ClientHello.
 
-use super::compare::Difference;
-use super::names::GREASE;
-use super::observed::{Connection, Request};
-use super::schema::{
-    DependsOn, EchGrease, Habit, HeaderLine, Http2, OpaqueExtension, Priority, RequestShape, Tls,
-};
-use super::text::hex;
-use super::wire::extension::{self, Body, Ech, Extension, KeyShare, is_grease};
-use super::wire::frames::{self, Frame, PREFACE, Payload};
-use super::wire::hello::ClientHello;
-use super::wire::huffman;
+use crate::fingerprint::compare::Difference;
+use crate::fingerprint::names::GREASE;
+use crate::fingerprint::schema::{EchGrease, Habit, OpaqueExtension, Tls};
+use crate::fingerprint::text::hex;
+use crate::fingerprint::wire::extension::{self, Body, Ech, Extension, KeyShare, is_grease};
+use crate::fingerprint::wire::hello::ClientHello;
 
 const SIGNED_CERTIFICATE_TIMESTAMP: u16 = 18;
 const EXTENDED_MASTER_SECRET: u16 = 23;
@@ -41,11 +33,7 @@ const DECODED: [u16; 18] = [
     extension::ENCRYPTED_CLIENT_HELLO,
 ];
 const X25519: u16 = 29;
-pub(super) const X25519_MLKEM768: u16 = 4588;
-/// Content type of protected TLS 1.3 records.
-const APPLICATION_DATA: u8 = 23;
-/// What TLS 1.3 adds to a record's content: its inner type and the tag.
-const PROTECTION: usize = 17;
+pub(crate) const X25519_MLKEM768: u16 = 4588;
 
 /// `[tls]` of one ClientHello, and what is unusual about it in ways that a file cannot say.
 #[must_use]
@@ -258,143 +246,6 @@ fn shares_x25519(shares: &[KeyShare]) -> bool {
         share.map(|share| share.key.as_slice())
     };
     matches!((key(X25519_MLKEM768), key(X25519)), (Some(hybrid), Some(plain)) if hybrid.ends_with(plain))
-}
-
-/// `[http2]` of a connection's opening, without `credit`; `None` without a request in it.
-#[must_use]
-pub fn http2(connection: &Connection) -> Option<Http2> {
-    let opening = connection.opening_frames();
-    let request = connection
-        .requests
-        .first()
-        .filter(|request| request.stream > 0)?;
-    let at = opening
-        .iter()
-        .position(|frame| matches!(frame.payload, Payload::Headers { .. }))?;
-    let settings = opening.iter().find_map(|frame| {
-        if let Payload::Settings(pairs) = &frame.payload {
-            Some(pairs.clone())
-        } else {
-            None
-        }
-    });
-    Some(Http2 {
-        settings: settings.unwrap_or_default(),
-        window_update: increments(&opening[..at], 0).next().unwrap_or(0),
-        stream_window_update: increments(&opening[at..], request.stream)
-            .next()
-            .unwrap_or(0),
-        credit: None,
-        pseudo_headers: request
-            .pseudo
-            .iter()
-            .map(|(name, _)| name.clone())
-            .collect(),
-        first_stream: request.stream,
-        headers_in_own_record: layout(connection)
-            .is_some_and(|records| records.iter().any(|record| record.starts_with("HEADERS"))),
-        huffman_always: huffman_always(request),
-        path_always_literal: path_always_literal(request),
-    })
-}
-
-/// Increments of the WINDOW_UPDATE frames on a stream.
-pub fn increments(frames: &[Frame], stream: u32) -> impl Iterator<Item = u32> + '_ {
-    frames.iter().filter_map(move |frame| {
-        if let Payload::WindowUpdate { increment } = frame.payload {
-            (frame.stream == stream).then_some(increment)
-        } else {
-            None
-        }
-    })
-}
-
-/// The frames of the opening as TLS 1.3 records carried them, each record's as `PREFACE SETTINGS WINDOW_UPDATE`; a frame
-/// that goes on in the next record is marked with `…`. `None` before TLS 1.3, where the overhead is not known.
-#[must_use]
-pub fn layout(connection: &Connection) -> Option<Vec<String>> {
-    let hello = connection.hellos.first()?;
-    hello.versions().contains(&0x0304).then_some(())?;
-    // The first protected record is the handshake's end.
-    let mut rooms = connection
-        .records
-        .iter()
-        .filter(|record| record.content_type == APPLICATION_DATA)
-        .skip(1)
-        .map(|record| usize::from(record.length).saturating_sub(PROTECTION));
-    let preface = ("PREFACE".to_owned(), PREFACE.len());
-    let sizes = connection.opening_frames().iter().map(|frame| {
-        let text = super::observed::frame_text(frame);
-        let name = text.split(' ').next().unwrap_or_default().to_owned();
-        (name, frames::HEADER + frame.length as usize)
-    });
-    let (mut records, mut record, mut room) = (Vec::new(), Vec::new(), rooms.next()?);
-    for (name, mut size) in std::iter::once(preface).chain(sizes) {
-        while size > room {
-            record.push(format!("{name}…"));
-            size -= room;
-            records.push(std::mem::take(&mut record).join(" "));
-            room = rooms.next()?;
-        }
-        room -= size;
-        record.push(name);
-        if room == 0 {
-            records.push(std::mem::take(&mut record).join(" "));
-            room = rooms.next().unwrap_or(0);
-        }
-    }
-    if !record.is_empty() {
-        records.push(record.join(" "));
-    }
-    Some(records)
-}
-
-/// Whether a string was Huffman coded though that does not make it shorter.
-fn huffman_always(request: &Request) -> bool {
-    request
-        .pseudo
-        .iter()
-        .chain(&request.headers)
-        .zip(&request.forms)
-        .any(|((_, value), form)| {
-            form.ends_with("vH") && huffman::encoded_len(value.as_bytes()) >= value.len()
-        })
-}
-
-fn path_always_literal(request: &Request) -> bool {
-    let path = request.pseudo.iter().position(|(name, _)| name == ":path");
-    let form = path.and_then(|at| request.forms.get(at));
-    form.is_some_and(|form| match request.target.as_str() {
-        "/" => form.starts_with('L'),
-        _ => form.contains("n5"),
-    })
-}
-
-/// A request as a shape without places: what was sent, word for word. `previous` is what it would depend on.
-#[must_use]
-pub fn shape(request: &Request) -> RequestShape {
-    RequestShape {
-        open: false,
-        priority: request.priority.map(|priority| Priority {
-            weight: priority.weight,
-            exclusive: priority.exclusive,
-            depends_on: match priority.dependency {
-                0 => DependsOn::Root,
-                _ => DependsOn::Previous,
-            },
-        }),
-        headers: request
-            .headers
-            .iter()
-            .filter(|(name, _)| !name.eq_ignore_ascii_case("host"))
-            .map(|(name, value)| HeaderLine {
-                name: name.clone(),
-                value: value.clone(),
-                http: None,
-                scheme: None,
-            })
-            .collect(),
-    }
 }
 
 fn degrease(code: u16) -> u16 {
