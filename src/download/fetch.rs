@@ -1,13 +1,12 @@
 //! Fetches what a sink lacks, beginning with a body that is arriving already.
 //!
 //! Every transfer is a future of its own, straight from request to last byte; all of them run in one task and share the
-//! file's schedule, so nothing is locked. What a server without ranges sends is a single stream with the same loop.
+//! file's schedule, so nothing is locked. What a server without ranges sends is fetched by [`whole`].
 
 use std::cell::{Cell, RefCell};
-use std::pin::pin;
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Notify;
@@ -15,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::Context;
 use super::job::{Job, Stop, timed};
+use super::whole::whole;
 use crate::answer::{self, Meaning, Ranges};
 use crate::fingerprint::headers::Places;
 use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
@@ -34,9 +34,6 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long a complete body may take to be reported as such; after that its connection is given up.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Bytes before the end of a single body from which on nothing is left to ask for.
-const NEAR: u64 = 2 << 20;
-
 /// Writes all that is missing into `sink`.
 pub(super) async fn fetch(job: &Job<'_>, sink: Sink<'_>, opening: Opening) -> Result<(), Stop> {
     let Opening {
@@ -54,63 +51,6 @@ pub(super) async fn fetch(job: &Job<'_>, sink: Sink<'_>, opening: Opening) -> Re
         }
         Some(_) | None => whole(job, sink, &resource, transfer).await,
     }
-}
-
-/// A body that cannot be asked for in parts: one transfer, from the first byte to the last.
-async fn whole(
-    job: &Job<'_>,
-    sink: Sink<'_>,
-    resource: &Resource,
-    transfer: Transfer,
-) -> Result<(), Stop> {
-    let got = Cell::new(0);
-    let mut pouring = pin!(pour(job, sink, resource.entity.length, transfer, &got));
-    let mut follow = sink.follow();
-    let mut ticks = ticks();
-    loop {
-        tokio::select! {
-            end = &mut pouring => return end,
-            _ = ticks.tick() => job.progress(got.get(), 1),
-            left = left(&mut follow) => drop(left?),
-            stopped = job.context.stopped() => return Err(Stop::Fatal(stopped)),
-        }
-    }
-}
-
-/// Writes a whole body, and tells how much of it `got` here. Passes over what the sink has already.
-async fn pour(
-    job: &Job<'_>,
-    sink: Sink<'_>,
-    length: Option<u64>,
-    mut transfer: Transfer,
-    got: &Cell<u64>,
-) -> Result<(), Stop> {
-    let there = sink.done().frontier();
-    while length != Some(got.get()) {
-        let event = timed(job.context.stall, next(&mut transfer)).await;
-        let Some(Block { bytes, .. }) = event.map_err(Stop::Again)? else {
-            break;
-        };
-        let start = got.get();
-        let mut bytes = first(bytes, length.map_or(u64::MAX, |length| length - start));
-        let end = start + bytes.len() as u64;
-        let known = there.clamp(start, end);
-        bytes.advance(usize::try_from(known - start).unwrap_or(usize::MAX));
-        if !bytes.is_empty() {
-            sink.write(known, bytes).await?;
-        }
-        got.set(end);
-        if length.is_some_and(|length| length - end <= NEAR) {
-            job.nothing_left_to_begin();
-        }
-    }
-    if length.is_some_and(|length| got.get() < length) || got.get() < there {
-        return Err(Stop::Again(Failure::Short.into()));
-    }
-    if length.is_none() {
-        sink.ends_at(got.get());
-    }
-    Ok(())
 }
 
 /// Why one transfer ended before its chunk did.
@@ -416,7 +356,7 @@ impl<'a> File<'a> {
 }
 
 /// The next block; `None` when the message is complete.
-async fn next(transfer: &mut Transfer) -> Result<Option<Block>, NetError> {
+pub(super) async fn next(transfer: &mut Transfer) -> Result<Option<Block>, NetError> {
     loop {
         match transfer.next().await {
             Some(Event::Data(block)) => return Ok(Some(block)),
@@ -428,7 +368,7 @@ async fn next(transfer: &mut Transfer) -> Result<Option<Block>, NetError> {
 }
 
 /// How many bytes have left the sink, when more have.
-async fn left(follow: &mut Option<Follow>) -> Result<u64, sink::Error> {
+pub(super) async fn left(follow: &mut Option<Follow>) -> Result<u64, sink::Error> {
     match follow {
         Some(follow) => follow.next().await,
         None => std::future::pending().await,
@@ -436,12 +376,12 @@ async fn left(follow: &mut Option<Follow>) -> Result<u64, sink::Error> {
 }
 
 /// The first `length` of `bytes`.
-fn first(mut bytes: Bytes, length: u64) -> Bytes {
+pub(super) fn first(mut bytes: Bytes, length: u64) -> Bytes {
     bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
     bytes
 }
 
-fn ticks() -> tokio::time::Interval {
+pub(super) fn ticks() -> tokio::time::Interval {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     ticks

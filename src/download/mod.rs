@@ -8,6 +8,7 @@ mod fetch;
 mod job;
 mod stream;
 mod verify;
+mod whole;
 
 use std::cell::Cell;
 use std::path::PathBuf;

@@ -8,7 +8,8 @@ use tokio::time::timeout;
 use super::{Context, Search};
 use crate::Error;
 use crate::hash::{Algorithm, Checksum};
-use crate::resolve::checksum::{self, Found, Sidecar};
+use crate::resolve::checksum::Found;
+use crate::resolve::sidecar::{self, Sidecar};
 use crate::resolve::{Resource, Source};
 
 /// How long the search beside a file may hold up its end.
@@ -52,7 +53,7 @@ impl<'a> Check<'a> {
         };
         let sidecars = match context.search {
             Search::Likely | Search::Everywhere if expected.is_none() => {
-                checksum::sidecars(&source.url, context.search == Search::Everywhere)
+                sidecar::sidecars(&source.url, context.search == Search::Everywhere)
             }
             Search::Off | Search::Likely | Search::Everywhere => &[],
         };
@@ -62,7 +63,7 @@ impl<'a> Check<'a> {
             wanted.push(DEFAULT);
         }
         let mut computed = wanted.clone();
-        computed.extend(checksum::algorithms(sidecars));
+        computed.extend(sidecar::algorithms(sidecars));
         Self {
             source,
             expected,
@@ -88,7 +89,7 @@ impl<'a> Check<'a> {
         context: &Context,
         work: impl Future<Output = Result<(), Error>>,
     ) -> Result<Option<Found>, Error> {
-        let search = checksum::search(&context.client, &self.source.url, self.sidecars);
+        let search = sidecar::search(&context.client, &self.source.url, self.sidecars);
         let mut search = pin!(search);
         let mut work = pin!(work);
         let mut found = None;

@@ -8,6 +8,7 @@
 pub mod checksum;
 mod disposition;
 pub mod name;
+pub mod sidecar;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

@@ -13,6 +13,7 @@ mod file;
 mod follow;
 mod ledger;
 mod pipe;
+mod writer;
 
 use std::fs;
 use std::io;

@@ -1,0 +1,73 @@
+//! Fetches a body that cannot be asked for in parts, because the server has no ranges or tells no length.
+
+use std::cell::Cell;
+use std::pin::pin;
+
+use bytes::Buf as _;
+
+use super::fetch::{first, left, next, ticks};
+use super::job::{Job, Stop, timed};
+use crate::net::{Block, Transfer};
+use crate::resolve::Resource;
+use crate::retry::Failure;
+use crate::sink::Sink;
+
+/// Bytes before the end of a single body from which on nothing is left to ask for.
+const NEAR: u64 = 2 << 20;
+
+/// A body that cannot be asked for in parts: one transfer, from the first byte to the last.
+pub(super) async fn whole(
+    job: &Job<'_>,
+    sink: Sink<'_>,
+    resource: &Resource,
+    transfer: Transfer,
+) -> Result<(), Stop> {
+    let got = Cell::new(0);
+    let mut pouring = pin!(pour(job, sink, resource.entity.length, transfer, &got));
+    let mut follow = sink.follow();
+    let mut ticks = ticks();
+    loop {
+        tokio::select! {
+            end = &mut pouring => return end,
+            _ = ticks.tick() => job.progress(got.get(), 1),
+            left = left(&mut follow) => drop(left?),
+            stopped = job.context.stopped() => return Err(Stop::Fatal(stopped)),
+        }
+    }
+}
+
+/// Writes a whole body, and tells how much of it `got` here. Passes over what the sink has already.
+async fn pour(
+    job: &Job<'_>,
+    sink: Sink<'_>,
+    length: Option<u64>,
+    mut transfer: Transfer,
+    got: &Cell<u64>,
+) -> Result<(), Stop> {
+    let there = sink.done().frontier();
+    while length != Some(got.get()) {
+        let event = timed(job.context.stall, next(&mut transfer)).await;
+        let Some(Block { bytes, .. }) = event.map_err(Stop::Again)? else {
+            break;
+        };
+        let start = got.get();
+        let mut bytes = first(bytes, length.map_or(u64::MAX, |length| length - start));
+        let end = start + bytes.len() as u64;
+        let known = there.clamp(start, end);
+        bytes.advance(usize::try_from(known - start).unwrap_or(usize::MAX));
+        if !bytes.is_empty() {
+            sink.write(known, bytes).await?;
+        }
+        got.set(end);
+        if length.is_some_and(|length| length - end <= NEAR) {
+            job.nothing_left_to_begin();
+        }
+    }
+    if length.is_some_and(|length| got.get() < length) || got.get() < there {
+        return Err(Stop::Again(Failure::Short.into()));
+    }
+    if length.is_none() {
+        sink.ends_at(got.get());
+    }
+    Ok(())
+}
