@@ -2,7 +2,7 @@
 //!
 //! A server may ignore a range, serve another one, or serve a file that has changed; bytes put together without looking
 //! at the head are how downloads get corrupted (RFC 9110 §15.3.7: a client must inspect the Content-Range). [`first`]
-//! reads the answer to a plain GET, [`slice`] the answer to a range request. A refused answer's body is to be thrown
+//! reads the answer to a plain GET, [`slice()`] the answer to a range request. A refused answer's body is to be thrown
 //! away; [`Refusal::meaning`] says what follows for the file. What is no question of ranges, such as 404 or 503, is
 //! passed on as [`Refusal::Status`] for `retry`'s table. Nothing here looks at a body: that it ends where the head said
 //! is checked while it arrives.

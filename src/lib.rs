@@ -18,6 +18,7 @@
 //! (`batch`, `download`, `resolve`) joins them and contains no algorithm. `tests/layers.rs` holds this rule.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
+#![allow(rustdoc::private_intra_doc_links)] // Who reads these pages reads them with the private items.
 
 pub mod answer;
 pub mod batch;

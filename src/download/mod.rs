@@ -2,7 +2,7 @@
 //!
 //! Reads from top to bottom: resolve, take up or create the part file, fetch what is missing, verify, rename. Every
 //! decision is somebody else's: `schedule` says what is asked for next, `answer` whether an answer may be used, `retry`
-//! what a failure means. What it shares with a [`stream`] is in [`job`], the transfers themselves are in [`fetch`].
+//! what a failure means. What it shares with a [`stream()`] is in [`job`], the transfers themselves are in [`fetch`].
 
 mod fetch;
 mod job;

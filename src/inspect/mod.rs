@@ -1,7 +1,7 @@
 //! `hs fingerprint`: shows what the fingerprints look like on the wire, by really connecting, and records new ones.
 //!
 //! The other end is a server on this machine ([`capture`](crate::capture)); the connections are made by the same
-//! [`net`](crate::net) that downloads. What is equal and what is not, [`fingerprint::compare`](crate::fingerprint::compare)
+//! [`net`](crate::net) that downloads. What is equal and what is not, [`crate::fingerprint::compare`]
 //! decides. Returns texts; printing them is the program's business.
 
 mod check;

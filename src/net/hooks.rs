@@ -1,7 +1,7 @@
 //! The C functions through which the linker leads libcurl's calls to nghttp2 and BoringSSL (`--wrap`, see `build.rs`).
 //!
 //! Each `__wrap_X` stands in for `X` and reaches the original as `__real_X`. On a thread that wears a fingerprint the
-//! call is changed as [`http2`] or [`tls`] say; on any other thread it passes through untouched. The state is
+//! call is changed as [`super::http2`] or [`tls`] say; on any other thread it passes through untouched. The state is
 //! thread-local because nghttp2 and libcurl call back without a place for a pointer of ours, and because one driver
 //! thread wears exactly one fingerprint.
 //!
