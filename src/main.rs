@@ -25,19 +25,19 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    if cli.version {
+    if cli.display.version {
         return version();
     }
     if let Some(Command::Fingerprint(action)) = &cli.command {
         return inspect(action).unwrap_or_else(|error| {
-            complain(&error, cli.quiet);
+            complain(&error, cli.display.quiet);
             ExitCode::from(error.exit_code())
         });
     }
     match Config::new(&cli).and_then(|config| batch::run(&config)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            complain(&error, cli.quiet);
+            complain(&error, cli.display.quiet);
             ExitCode::from(error.exit_code())
         }
     }
