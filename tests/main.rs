@@ -17,6 +17,7 @@ mod checksums;
 mod common;
 mod download;
 mod errors;
+mod faults;
 mod fingerprints;
 mod layers;
 mod resume;
