@@ -26,19 +26,19 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    if cli.version {
+    if cli.display.version {
         return version();
     }
     if let Some(Command::Fingerprint(action)) = &cli.command {
         return inspect(action).unwrap_or_else(|error| {
-            complain(&error, cli.quiet);
+            complain(&error, cli.display.quiet);
             ExitCode::from(error.exit_code())
         });
     }
     match Config::new(&cli) {
         Ok(config) => download(&config),
         Err(error) => {
-            complain(&error, cli.quiet);
+            complain(&error, cli.display.quiet);
             ExitCode::from(error.exit_code())
         }
     }
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 
 /// The run proper. How it ended is the last that is reported.
 fn download(config: &Config) -> ExitCode {
-    let reporter = Reporter::new(config.quiet);
+    let reporter = Reporter::new(config.report.quiet);
     let exit_code = batch::run(config, &reporter).unwrap_or_else(|error| {
         reporter.send(Update::Aborted {
             kind: error.kind(),
