@@ -37,8 +37,8 @@ pub enum Ranges {
 /// What the body of an accepted answer to a range request carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
-    /// Begins at the first byte asked for; may end earlier or later than asked, or even be all of the file. What lies
-    /// beyond the chunk has to be cut off.
+    /// Holds the first byte asked for; may begin earlier, may end earlier or later than asked, or even be all of the file.
+    /// What lies outside the chunk has to be cut off.
     pub range: ByteRange,
     /// Length of the whole file, if the answer or the entity tells.
     pub total: Option<u64>,
@@ -80,7 +80,7 @@ pub enum Refusal {
     /// 206 with a Content-Range that cannot be read.
     #[error("content-range {0:?} is invalid")]
     ContentRange(String),
-    /// 206 whose first byte is not the one asked for.
+    /// 206 without the first byte asked for.
     #[error("asked for bytes from {asked} on, server sent them from {got} on")]
     Start {
         /// First byte asked for.
@@ -206,8 +206,11 @@ fn part(head: &Head, asked: ByteRange, open: bool, known: &Entity) -> Result<Sli
     if !known.agrees(&answered) {
         return Err(Refusal::Changed);
     }
-    if range.start != asked.start {
-        return Err(if content_range.total == Some(range.len()) {
+    // A cache may send whole blocks of its own, from before the first byte asked for; but not all there is.
+    let reaches = range.start <= asked.start && asked.start < range.end;
+    let whole = range.start != asked.start && content_range.total == Some(range.len());
+    if whole || !reaches {
+        return Err(if whole {
             Refusal::Whole
         } else {
             Refusal::Start {

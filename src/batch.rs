@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::download::{self, Context, Outcome, Search, Turn, download};
+use crate::download::{self, Context, Hosts, Outcome, Pace, Search, Turn, download};
 use crate::net::{self, Client};
 use crate::plan;
 use crate::report::{Level, Reporter, Update};
@@ -20,6 +21,9 @@ const MIB: usize = 1 << 20;
 
 /// Body bytes that all transfers together may have on their way to the disk.
 const IN_FLIGHT: usize = 24 * MIB;
+
+/// With a limited rate, one transfer brings no more at a time than passes in so long.
+const BURST: Duration = Duration::from_millis(50);
 
 /// Requests to plan a stream for where neither the user nor, yet, the protocol says how many.
 const USUAL: usize = 8;
@@ -156,7 +160,11 @@ fn context(
     reporter: Reporter,
     stop: watch::Receiver<Option<i32>>,
 ) -> Result<Context, Error> {
-    let window = (IN_FLIGHT / config.limits.threads.unwrap_or(8)).clamp(512 * 1024, 2 * MIB);
+    let usual = (IN_FLIGHT / config.limits.threads.unwrap_or(8)).clamp(512 * 1024, 2 * MIB);
+    // What is on its way when a limited rate is reached has to be little, and pass in small pieces.
+    let window = config.limits.rate.map_or(usual, |rate| {
+        usual.min((rate * BURST.as_secs_f64()) as usize)
+    });
     let client = Client::new(net::Options {
         fingerprint: Arc::new(config.fingerprint.clone()),
         insecure: config.net.insecure,
@@ -185,10 +193,14 @@ fn context(
         open_slices: config.fingerprint.slice.open,
         policy: Policy {
             retries: config.retry.retries,
+            first_retries: first_retries(config),
             max_retry_after: config.retry.max_retry_after,
             ..Policy::default()
         },
         stall: config.retry.stall_timeout,
+        give_up_after: config.retry.give_up_after,
+        hosts: Hosts::default(),
+        pace: Pace::new(config.limits.rate),
         algorithms: config.checksums.algorithms.clone(),
         search: match (config.checksums.verify, config.checksums.sidecar) {
             (false, _) => Search::Off,
@@ -199,6 +211,17 @@ fn context(
         reporter,
         stop,
     })
+}
+
+/// A host that never answers is given up sooner than one that did, unless the user has said how often to try.
+fn first_retries(config: &Config) -> u32 {
+    let mut settings = config.settings.iter();
+    let said = settings.any(|setting| setting.name == "retries" && setting.origin != "default");
+    if said {
+        config.retry.retries
+    } else {
+        Policy::default().first_retries
+    }
 }
 
 /// The first signal asks the downloads to save their state and end, the second does not wait for that.

@@ -5,8 +5,13 @@
 //! what a failure means. What it shares with a [`stream()`] is in [`job`], the transfers themselves are in [`fetch`].
 
 mod fetch;
+mod host;
 mod job;
+mod pace;
+mod pulse;
+mod settle;
 mod stream;
+mod transfer;
 mod verify;
 mod whole;
 
@@ -18,7 +23,6 @@ use tokio::sync::watch;
 
 use crate::Error;
 use crate::hash::{Algorithm, Checksum};
-use crate::http::Protocol;
 use crate::net::Client;
 use crate::plan;
 use crate::report::Reporter;
@@ -26,13 +30,11 @@ use crate::resolve::{Opening, Resource, Source};
 use crate::retry::Policy;
 use crate::sink::{self, Existing, Part, Sink};
 
+pub use host::Hosts;
 use job::{Job, earlier, is_resumable};
+pub use pace::Pace;
 pub use stream::{Turn, stream};
 use verify::Check;
-
-/// Concurrent requests where the user named no number: HTTP/2 shares a connection, HTTP/1.1 keeps a browser's limit.
-const AUTO_HTTP2: usize = 8;
-const AUTO_HTTP1: usize = 6;
 
 /// What all downloads of a run share.
 pub struct Context {
@@ -40,7 +42,7 @@ pub struct Context {
     pub client: Client,
     /// Destination directory.
     pub dir: PathBuf,
-    /// Concurrent range requests; `None` = by protocol.
+    /// Concurrent range requests at one host; `None` = as many as prove useful.
     pub threads: Option<usize>,
     /// How files are cut; the number of requests is set for each.
     pub chunks: plan::Options,
@@ -50,6 +52,12 @@ pub struct Context {
     pub policy: Policy,
     /// Time without a byte after which a transfer is given up.
     pub stall: Duration,
+    /// Time without a byte of a file, from anywhere, after which it is given up; `None` = never.
+    pub give_up_after: Option<Duration>,
+    /// What is known of the hosts.
+    pub hosts: Hosts,
+    /// The bandwidth limit of all files together.
+    pub pace: Pace,
     /// Digests to compute of each file; if none, one is where nobody states a checksum.
     pub algorithms: Vec<Algorithm>,
     /// Where checksums are looked for that the user has not given.
@@ -71,22 +79,20 @@ impl Context {
         Instant::now()
     }
 
-    /// Seconds since 1970.
+    /// Time since 1970.
     #[expect(
         clippy::disallowed_methods,
-        reason = "dates of Retry-After are held against the wall clock"
+        reason = "dates of Retry-After, and sleep, are seen by the wall clock"
     )]
-    fn wall_clock() -> u64 {
+    fn wall_time() -> Duration {
         SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs())
+            .unwrap_or_default()
     }
 
-    fn requests(&self, protocol: Protocol) -> usize {
-        self.threads.unwrap_or(match protocol {
-            Protocol::Http10 | Protocol::Http11 => AUTO_HTTP1,
-            Protocol::Http2 | Protocol::Http3 => AUTO_HTTP2,
-        })
+    /// Seconds since 1970.
+    fn wall_clock() -> u64 {
+        Self::wall_time().as_secs()
     }
 
     /// Resolves when the user wants to stop.

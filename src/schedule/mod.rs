@@ -353,6 +353,11 @@ impl Schedule {
         self.pending.bytes() + in_flight
     }
 
+    /// The lowest bytes that wait for a request, ready or not.
+    pub fn first_gap(&self) -> Option<ByteRange> {
+        self.pending.first()
+    }
+
     /// Whether no byte waits for a request. Those in flight may still fail, and then wait again.
     pub fn is_all_begun(&self) -> bool {
         self.pending.is_empty()

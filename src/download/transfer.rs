@@ -1,0 +1,272 @@
+//! One transfer of a file: from the request for a chunk to its last byte in the sink.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes};
+
+use super::Context;
+use super::fetch::{File, Place};
+use super::job::timed;
+use super::settle::{Ended, Trouble};
+use crate::answer;
+use crate::fingerprint::headers::Places;
+use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
+use crate::range::ByteRange;
+use crate::resolve::head;
+use crate::retry::Failure;
+use crate::schedule::{Chunk, ChunkId};
+
+/// How long a complete body may take to be reported as such; after that its connection is given up.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Counts a request as being served while it lives.
+struct Served<'a>(&'a Cell<usize>);
+
+impl<'a> Served<'a> {
+    fn new(count: &'a Cell<usize>) -> Self {
+        count.set(count.get() + 1);
+        Self(count)
+    }
+}
+
+impl Drop for Served<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+/// Where the bytes of a body belong.
+#[derive(Clone, Copy)]
+struct Course {
+    id: ChunkId,
+    /// Offset in the file of the body's first byte.
+    start: u64,
+    /// Bytes at the beginning that were not asked for.
+    skip: u64,
+    /// Offset in the file of the body's end; `None` for one that opened the file, or a part of it.
+    end: Option<u64>,
+}
+
+impl File<'_> {
+    /// Asks for a chunk and delivers its bytes.
+    pub(super) async fn ask(&self, chunk: Chunk) -> Ended {
+        let place = Rc::clone(&self.place.borrow());
+        let answered = Cell::new(false);
+        let end = self.try_to_ask(chunk, &place, &answered).await;
+        Ended {
+            id: chunk.id,
+            place,
+            answered: answered.get(),
+            end,
+        }
+    }
+
+    /// Delivers the bytes of a body that was asked for before, and begins at offset `from`.
+    pub(super) async fn take_in(&self, id: ChunkId, body: Transfer, from: u64) -> Ended {
+        let place = Rc::clone(&self.place.borrow());
+        let _served = Served::new(&self.served);
+        let course = Course {
+            id,
+            start: from,
+            skip: 0,
+            end: None,
+        };
+        Ended {
+            id,
+            place,
+            answered: true,
+            end: self.deliver(body, course).await,
+        }
+    }
+
+    async fn try_to_ask(
+        &self,
+        chunk: Chunk,
+        place: &Place,
+        answered: &Cell<bool>,
+    ) -> Result<(), Trouble> {
+        let mut transfer = self.job.context.client.start(self.request(chunk, place));
+        let head = tokio::select! {
+            head = timed(self.job.context.stall, head(&mut transfer)) => head?,
+            () = self.robbed(chunk.id) => return Ok(()),
+        };
+        let slice = answer::slice(&head, chunk.range, chunk.open, &self.resource.entity)
+            .map_err(|refusal| Failure::of(refusal, &head, Context::wall_clock()))?;
+        answered.set(true);
+        let _served = Served::new(&self.served);
+        if slice.whole {
+            self.schedule.borrow_mut().runs_on(chunk.id);
+        } else {
+            self.range_was_served(place);
+        }
+        let course = Course {
+            id: chunk.id,
+            start: slice.range.start,
+            skip: chunk.range.start - slice.range.start,
+            end: Some(slice.range.end),
+        };
+        self.deliver(transfer, course).await
+    }
+
+    fn request(&self, chunk: Chunk, place: &Place) -> Request {
+        let validator = &self.resource.entity.validator;
+        let range = if chunk.open {
+            chunk.range.request_open()
+        } else {
+            chunk.range.request()
+        };
+        let places = Places {
+            range: Some(range),
+            strong_etag: validator.if_match(),
+            if_range: validator.if_range(),
+            last_modified: validator.last_modified.clone(),
+            authorization: place.authorization.clone(),
+            ..Places::default()
+        };
+        Request {
+            url: place.url.clone(),
+            kind: Kind::Slice,
+            places,
+        }
+    }
+
+    fn range_was_served(&self, place: &Place) {
+        let busy = self.schedule.borrow().busy(Context::now());
+        place.share.set(busy, self.served.get());
+        place.share.gate.accepted(Context::now());
+        if !self.proven.replace(true) {
+            self.limit.set(usize::MAX);
+        }
+        self.barren.set(0);
+        self.moved.notify_waiters();
+    }
+
+    /// Writes a chunk's bytes.
+    async fn deliver(&self, mut transfer: Transfer, course: Course) -> Result<(), Trouble> {
+        let opener = course.end.is_none();
+        let end = course.end.or(self.resource.entity.length);
+        loop {
+            if self.rest(course.id).is_empty() && !(opener && self.goes_on(course.id).await) {
+                return Ok(());
+            }
+            let block = tokio::select! {
+                block = timed(self.job.context.stall, next(&mut transfer)) => block?,
+                () = self.robbed(course.id) => return Ok(()),
+            };
+            let Some(Block { offset, mut bytes }) = block else {
+                return Err(Failure::Short.into());
+            };
+            self.note_arrival(course.id, bytes.len()).await;
+            let reached = course.start + offset + bytes.len() as u64;
+            let extra = course.skip.saturating_sub(offset).min(bytes.len() as u64);
+            bytes.advance(usize::try_from(extra).unwrap_or(usize::MAX));
+            self.keep(course.id, course.start + offset + extra, bytes, opener)
+                .await?;
+            if Some(reached) == end {
+                // The body is complete, and its connection good for another request once libcurl has seen that too.
+                let _ = timed(LINGER, next(&mut transfer)).await;
+                // A server may send less than was asked for; the rest is asked for anew (RFC 9110 §15.3.7).
+                return Ok(());
+            }
+        }
+    }
+
+    /// Pays for bytes that came.
+    async fn note_arrival(&self, id: ChunkId, bytes: usize) {
+        self.arrived.set(self.arrived.get() + bytes as u64);
+        if self.job.context.pace.is_limited() {
+            self.hold(id, self.job.context.pace.pay(bytes)).await;
+        }
+        self.job.note_life();
+    }
+
+    /// Waits for something of our own, which is not to be held against the server.
+    async fn hold<T>(&self, id: ChunkId, work: impl Future<Output = T>) -> T {
+        let held = |held| self.schedule.borrow_mut().hold(id, held, Context::now());
+        held(true);
+        let _holding = self.job.holding();
+        let result = work.await;
+        held(false);
+        result
+    }
+
+    /// Writes what of these bytes belongs to the chunk. What the opening body brings beyond its chunk waits for a decision.
+    async fn keep(
+        &self,
+        id: ChunkId,
+        mut offset: u64,
+        mut bytes: Bytes,
+        opener: bool,
+    ) -> Result<(), Trouble> {
+        while !bytes.is_empty() {
+            let mut piece = std::mem::take(&mut bytes);
+            if opener {
+                let rest = usize::try_from(self.rest(id).len()).unwrap_or(usize::MAX);
+                bytes = piece.split_off(rest.min(piece.len()));
+            }
+            if piece.is_empty() {
+                if !self.goes_on(id).await {
+                    return Ok(());
+                }
+                continue;
+            }
+            let arrived = piece.len() as u64;
+            let kept = self
+                .schedule
+                .borrow_mut()
+                .advance(id, arrived, Context::now());
+            let written = self.hold(id, self.sink.write(offset, first(piece, kept)));
+            written.await.map_err(Trouble::Disk)?;
+            offset += arrived;
+        }
+        Ok(())
+    }
+
+    /// Waits, where the opening body has reached its chunk's end, until ranges are seen to work: then it is not needed any
+    /// more. True if it goes on with what a slice was to bring, because that failed. Letting go of it sooner would mean to
+    /// begin anew, and some addresses answer only once.
+    async fn goes_on(&self, id: ChunkId) -> bool {
+        loop {
+            let moved = self.moved.notified();
+            if self.proven.get() || self.schedule.borrow().is_done() {
+                return false;
+            }
+            self.schedule.borrow_mut().advance(id, 0, Context::now());
+            if !self.rest(id).is_empty() {
+                return true;
+            }
+            moved.await;
+        }
+    }
+
+    /// Resolves when nothing of the chunk is left to a transfer that waits, because others took it over.
+    async fn robbed(&self, id: ChunkId) {
+        while !self.rest(id).is_empty() {
+            self.moved.notified().await;
+        }
+    }
+
+    fn rest(&self, id: ChunkId) -> ByteRange {
+        self.schedule.borrow().rest(id)
+    }
+}
+
+/// The next block; `None` when the message is complete.
+pub(super) async fn next(transfer: &mut Transfer) -> Result<Option<Block>, NetError> {
+    loop {
+        match transfer.next().await {
+            Some(Event::Data(block)) => return Ok(Some(block)),
+            Some(Event::End(Ok(()))) | None => return Ok(None),
+            Some(Event::End(Err(error))) => return Err(error),
+            Some(Event::Head(_)) => {}
+        }
+    }
+}
+
+/// The first `length` of `bytes`.
+pub(super) fn first(mut bytes: Bytes, length: u64) -> Bytes {
+    bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+    bytes
+}
