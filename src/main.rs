@@ -10,7 +10,7 @@ use std::time::Duration;
 use hydrastream::cli::fingerprint::Fingerprint as Action;
 use hydrastream::cli::{Cli, Command};
 use hydrastream::inspect::Progress;
-use hydrastream::report::{Reporter, Update};
+use hydrastream::report::{self, Reporter, Style, Update};
 use hydrastream::{Config, Error, batch, config, fingerprint, inspect, net};
 
 fn main() -> ExitCode {
@@ -46,7 +46,14 @@ fn main() -> ExitCode {
 
 /// The run proper. How it ended is the last that is reported.
 fn download(config: &Config) -> ExitCode {
-    let reporter = Reporter::new(config.quiet);
+    let reporter = Reporter::new(report::Options {
+        style: if config.quiet {
+            Style::Quiet
+        } else {
+            Style::Plain
+        },
+        journal: false,
+    });
     let exit_code = batch::run(config, &reporter).unwrap_or_else(|error| {
         reporter.send(Update::Aborted {
             kind: error.kind(),
