@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,7 +10,7 @@ use tokio::sync::watch;
 use crate::download::{self, Context, Outcome, Search, Turn, download};
 use crate::net::{self, Client};
 use crate::plan;
-use crate::report::{Reporter, Update};
+use crate::report::{Level, Reporter, Update};
 use crate::resolve::Source;
 use crate::retry::Policy;
 use crate::sink::{self, Output};
@@ -25,36 +24,45 @@ const IN_FLIGHT: usize = 24 * MIB;
 /// Requests to plan a stream for where neither the user nor, yet, the protocol says how many.
 const USUAL: usize = 8;
 
-/// Downloads everything and returns the exit code: the failures' common one, or 1.
+/// Downloads everything and returns the exit code: the failures' common one, or 1. What happens to files is told to
+/// `reporter`, which the caller closes.
 ///
 /// # Errors
 /// Only what prevents the run as a whole; a file's failure is reported and counted.
-pub fn run(config: &Config) -> Result<u8, Error> {
+pub fn run(config: &Config, reporter: &Reporter) -> Result<u8, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Internal(format!("starting the runtime: {error}")))?;
-    let code = runtime.block_on(all(config));
+    let code = runtime.block_on(all(config, reporter));
     // Blocks that a cancelled download was writing need not be waited for: nothing claims them.
     runtime.shutdown_background();
     code
 }
 
-async fn all(config: &Config) -> Result<u8, Error> {
+async fn all(config: &Config, reporter: &Reporter) -> Result<u8, Error> {
     let (stop, stopped) = watch::channel(None);
-    let context = context(config, stopped)?;
+    let context = context(config, reporter.clone(), stopped)?;
+    for warning in &config.warnings {
+        context.reporter.send(Update::Message {
+            id: None,
+            level: Level::Warning,
+            text: warning.clone(),
+        });
+    }
+    reporter.send(Update::Planned {
+        files: config.sources.urls.len(),
+    });
     let work = async {
         match context.chunks.window {
             None => Ok(each(config, &context).await),
             Some(window) => one_stream(config, &context, window).await,
         }
     };
-    let code = tokio::select! {
+    tokio::select! {
         code = work => code,
         error = watch_signals(&stop, context.chunks.window.is_none()) => Err(error),
-    };
-    context.reporter.close();
-    code
+    }
 }
 
 /// To disk: a file that fails does not keep the next one from being tried.
@@ -100,9 +108,9 @@ async fn one_stream(config: &Config, context: &Context, window: u64) -> Result<u
 }
 
 fn sources(config: &Config) -> impl Iterator<Item = Source> {
-    config.urls.iter().map(|url| Source {
+    config.sources.urls.iter().map(|url| Source {
         url: url.clone(),
-        checksum: config.checksum.clone(),
+        checksum: config.sources.checksum.clone(),
     })
 }
 
@@ -114,7 +122,7 @@ fn tell(context: &Context, id: usize, result: Result<Outcome, Error>) {
             bytes,
             checksums,
             verified,
-        }) => Update::Finished {
+        }) => Update::Completed {
             id,
             path,
             bytes,
@@ -125,6 +133,8 @@ fn tell(context: &Context, id: usize, result: Result<Outcome, Error>) {
         Err(Error::Disk(sink::Error::ReaderGone)) => return,
         Err(error) => Update::Failed {
             id,
+            kind: error.kind(),
+            exit_code: error.exit_code(),
             error: error.to_string(),
             hint: error.hint(),
         },
@@ -141,20 +151,24 @@ fn common(code: u8, next: u8) -> u8 {
     }
 }
 
-fn context(config: &Config, stop: watch::Receiver<Option<i32>>) -> Result<Context, Error> {
-    let window = (IN_FLIGHT / config.threads.unwrap_or(8)).clamp(512 * 1024, 2 * MIB);
+fn context(
+    config: &Config,
+    reporter: Reporter,
+    stop: watch::Receiver<Option<i32>>,
+) -> Result<Context, Error> {
+    let window = (IN_FLIGHT / config.limits.threads.unwrap_or(8)).clamp(512 * 1024, 2 * MIB);
     let client = Client::new(net::Options {
         fingerprint: Arc::new(config.fingerprint.clone()),
-        insecure: config.insecure,
-        cacert: config.cacert.clone(),
-        connect_timeout: Duration::from_secs(15),
+        insecure: config.net.insecure,
+        cacert: config.net.cacert.clone(),
+        connect_timeout: config.retry.connect_timeout,
         window,
     })
     .map_err(|error| Error::Internal(error.to_string()))?;
-    let requests = config.threads.unwrap_or(USUAL);
+    let requests = config.limits.threads.unwrap_or(USUAL);
     let chunks = match config.stream {
         None => plan::Options {
-            min_chunk: config.min_chunk,
+            min_chunk: config.limits.min_chunk,
             ..plan::Options::default()
         },
         Some(stream) => {
@@ -165,20 +179,24 @@ fn context(config: &Config, stop: watch::Receiver<Option<i32>>) -> Result<Contex
     };
     Ok(Context {
         client,
-        dir: config.output.clone(),
-        threads: config.threads,
+        dir: config.files.dir.clone(),
+        threads: config.limits.threads,
         chunks,
         open_slices: config.fingerprint.slice.open,
-        policy: Policy::default(),
-        stall: Duration::from_secs(30),
-        algorithms: config.algorithms.clone(),
-        search: match (config.verify, config.sidecar) {
+        policy: Policy {
+            retries: config.retry.retries,
+            max_retry_after: config.retry.max_retry_after,
+            ..Policy::default()
+        },
+        stall: config.retry.stall_timeout,
+        algorithms: config.checksums.algorithms.clone(),
+        search: match (config.checksums.verify, config.checksums.sidecar) {
             (false, _) => Search::Off,
             (true, false) => Search::Likely,
             (true, true) => Search::Everywhere,
         },
         unverified: Cell::new(false),
-        reporter: Reporter::new(config.quiet),
+        reporter,
         stop,
     })
 }

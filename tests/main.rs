@@ -12,10 +12,12 @@
     reason = "the origin is shared with a program of its own"
 )]
 
+mod cases;
 mod checksums;
 mod common;
 mod download;
 mod errors;
+mod faults;
 mod fingerprints;
 mod layers;
 mod resume;
