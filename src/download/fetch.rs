@@ -23,7 +23,7 @@ use crate::answer::Ranges;
 use crate::net::Transfer;
 use crate::plan::Options;
 use crate::resolve::{Opening, Resource};
-use crate::schedule::{Chunk, ChunkId, Schedule};
+use crate::schedule::{Chunk, ChunkId, Outcome, Schedule};
 use crate::sink::{self, Follow, Sink};
 
 /// Requests of one download that browsers make at once.
@@ -140,7 +140,7 @@ impl<'a> File<'a> {
     /// Keeps requests in flight until nothing is missing.
     async fn run(&self, opened: Transfer, from: u64) -> Result<(), Stop> {
         let mut transfers = Transfers::new();
-        let mut opened_by = Some(self.adopt(&mut transfers, opened, from));
+        let mut opened_by = self.adopt(&mut transfers, opened, from);
         let mut moving: Option<Moving<'_>> = None;
         let mut pulse = Pulse::new(Context::now(), Context::wall_time());
         let mut ticks = ticks();
@@ -183,11 +183,22 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Takes in a body that has been asked for already.
-    fn adopt<'s>(&'s self, transfers: &mut Transfers<'s>, body: Transfer, from: u64) -> ChunkId {
+    /// Goes on with a body that has been asked for already, whose next byte is the one at `from`. One that begins with bytes
+    /// that are there, as when a stream is begun again, is let go at once: nothing can be made of it but [`whole`].
+    fn adopt<'s>(
+        &'s self,
+        transfers: &mut Transfers<'s>,
+        body: Transfer,
+        from: u64,
+    ) -> Option<ChunkId> {
         let first = self.schedule.borrow_mut().adopt(from, Context::now());
+        if first.range.is_empty() {
+            let mut schedule = self.schedule.borrow_mut();
+            schedule.end(first.id, Outcome::Complete, Context::now());
+            return None;
+        }
         transfers.push(self.take_in(first.id, body, from).boxed_local());
-        first.id
+        Some(first.id)
     }
 
     fn start(&self) -> Option<Chunk> {
