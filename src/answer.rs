@@ -537,6 +537,21 @@ mod tests {
     }
 
     #[test]
+    fn b22_offsets_of_64_bits() {
+        for start in [1 << 31, 1 << 32, 1 << 53, i64::MAX as u64 - 10] {
+            let known = Entity {
+                length: Some(start + 10),
+                ..Entity::default()
+            };
+            let asked = ByteRange::new(start, start + 5);
+            let field = format!("bytes {start}-{}/{}", start + 4, start + 10);
+            let answer = head(206, &[("content-range", &field), ("content-length", "5")]);
+            let read = slice(&answer, asked, false, &known).unwrap();
+            assert_eq!((read.range, read.total), (asked, known.length));
+        }
+    }
+
+    #[test]
     fn b04_b05_another_end() {
         let range = |value| ask(206, &[("content-range", value)]).unwrap().range;
         assert_eq!(range("bytes 100-149/1000"), ByteRange::new(100, 150));

@@ -322,6 +322,14 @@ pub(super) fn is_resumable(entity: &Entity) -> bool {
     entity.length.is_some_and(|length| length > 0) && !entity.validator.is_empty()
 }
 
+/// Whether what an earlier run left of `entity` may be gone on with. A weak tag alone says too little for that, as it may
+/// stay when bytes change: it takes a checksum that tells in the end.
+pub(super) fn outlives(entity: &Entity, source: &Source) -> bool {
+    let validator = &entity.validator;
+    let is_vouched = validator.is_strong() || validator.last_modified.is_some();
+    is_resumable(entity) && (is_vouched || source.checksum.is_some())
+}
+
 /// Bytes before a gap that are asked for once more where no validator is strong: a server that goes on with another file
 /// without saying so is found out by them.
 const OVERLAP: u64 = 64 << 10;

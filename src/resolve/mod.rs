@@ -209,6 +209,8 @@ async fn go_on(
             Ok(slice) => return Ok(continued(arrival, earlier, slice)),
             Err(refusal) => refusal,
         },
+        // Whether a 200 with a Content-Range brings all or a part cannot be known.
+        200 if arrival.head.headers.get("content-range").is_some() => Refusal::Whole,
         304 | 412 | 416 => {
             let read = answer::slice(&arrival.head, earlier.gap, true, &earlier.entity);
             match read {

@@ -12,6 +12,8 @@ mod drive;
 mod table;
 
 mod a_first;
+mod b_range;
+mod c_identity;
 
 /// Lists the cases of a section, and makes a test of each.
 macro_rules! section {
