@@ -26,7 +26,7 @@ use crate::resolve::{Opening, Resource, Source};
 use crate::retry::Policy;
 use crate::sink::{self, Existing, Part, Sink};
 
-use job::{Job, earlier, is_resumable};
+use job::{Job, earlier, outlives};
 pub use stream::{Turn, stream};
 use verify::Check;
 
@@ -145,7 +145,7 @@ pub enum Outcome {
 pub async fn download(context: &Context, id: usize, source: &Source) -> Result<Outcome, Error> {
     let job = Job::new(context, id, source);
     let taken_up = Part::take_up(&context.dir, &job.url)?;
-    let part = taken_up.filter(|part| is_resumable(&part.identity().entity));
+    let part = taken_up.filter(|part| outlives(&part.identity().entity, source));
     let left = part
         .as_ref()
         .map(|part| earlier(&part.identity().entity, &part.done()));
