@@ -12,6 +12,7 @@
     reason = "the origin is shared with a program of its own"
 )]
 
+mod cases;
 mod checksums;
 mod common;
 mod download;

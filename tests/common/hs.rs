@@ -137,7 +137,7 @@ impl Hs {
 pub struct Running {
     child: Child,
     /// Collect standard output and standard error; `None` once they were taken.
-    readers: Option<[JoinHandle<String>; 2]>,
+    readers: Option<[JoinHandle<Vec<u8>>; 2]>,
 }
 
 impl Running {
@@ -165,26 +165,33 @@ impl Running {
     }
 
     /// Waits for the end.
-    pub fn wait(mut self) -> Done {
+    pub fn wait(self) -> Done {
+        self.wait_within(LIMIT)
+    }
+
+    /// Waits for the end, and fails if it takes longer than this.
+    pub fn wait_within(mut self, limit: Duration) -> Done {
         let begun = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break Some(status);
             }
-            if begun.elapsed() > LIMIT {
+            if begun.elapsed() > limit {
                 self.child.kill().unwrap();
                 break None;
             }
             std::thread::sleep(Duration::from_millis(5));
         };
         let [stdout, stderr] = self.readers.take().unwrap();
-        let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+        let (bytes, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
         let Some(status) = status else {
-            panic!("hs still ran after {LIMIT:?}; it had said:\n{stderr}");
+            panic!("hs still ran after {limit:?}; it had said:\n{stderr}");
         };
         Done {
             code: status.code(),
-            stdout,
+            stdout: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
             stderr,
         }
     }
@@ -203,7 +210,10 @@ impl Drop for Running {
 pub struct Done {
     /// `None` if a signal ended it.
     pub code: Option<i32>,
+    /// Standard output as text.
     pub stdout: String,
+    /// Standard output as it is.
+    pub bytes: Vec<u8>,
     pub stderr: String,
 }
 
@@ -261,11 +271,11 @@ pub fn sha256(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         pipe.read_to_end(&mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes).into_owned()
+        bytes
     })
 }
 
