@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::download::{self, Context, Outcome, Search, Turn, download};
+use crate::download::{self, Context, Destination, Outcome, Search, Turn, download};
 use crate::net::{self, Client};
 use crate::plan;
 use crate::report::{Reporter, Update};
@@ -104,6 +104,8 @@ fn sources(config: &Config) -> impl Iterator<Item = Source> {
     config.sources.urls.iter().map(|url| Source {
         url: url.clone(),
         checksum: config.sources.checksum.clone(),
+        name: config.sources.out.clone(),
+        pages: config.files.accept_html,
     })
 }
 
@@ -172,7 +174,11 @@ fn context(
     };
     Ok(Context {
         client,
-        dir: config.files.dir.clone(),
+        destination: Destination {
+            on_conflict: config.files.on_conflict,
+            max_size: config.files.max_size,
+            ..Destination::new(config.files.dir.clone())
+        },
         threads: config.limits.threads,
         chunks,
         open_slices: config.fingerprint.slice.open,

@@ -13,7 +13,7 @@
 //! - when size and checksum hold, the part file is renamed to its final name;
 //! - **report** shows all this to a person.
 //!
-//! *Core* (`range`, `http`, `entity`, `answer`, `plan`, `schedule`, `order`, `retry`, `hash`, `sums`, `fingerprint`) is
+//! *Core* (`range`, `http`, `entity`, `answer`, `page`, `plan`, `schedule`, `order`, `retry`, `hash`, `sums`, `fingerprint`) is
 //! pure: no I/O, no clock, no curl. *Edge* (`net`, `sink` with `resume`, `report`) does the I/O and decides nothing. *Flow*
 //! (`batch`, `download`, `resolve`) joins them and contains no algorithm. `tests/layers.rs` holds this rule.
 
@@ -36,6 +36,7 @@ pub mod limit;
 pub mod name;
 pub mod net;
 pub mod order;
+pub mod page;
 pub mod plan;
 pub mod range;
 pub mod report;

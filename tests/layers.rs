@@ -43,6 +43,7 @@ const MODULES: &[(Layer, &[&str])] = &[
             "http",
             "entity",
             "answer",
+            "page",
             "sums",
         ],
     ),

@@ -18,6 +18,7 @@ mod common;
 mod download;
 mod errors;
 mod faults;
+mod files;
 mod fingerprints;
 mod layers;
 mod resume;

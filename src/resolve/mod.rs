@@ -21,6 +21,7 @@ use crate::fingerprint::headers::Places;
 use crate::hash::Checksum;
 use crate::http::{Head, Protocol};
 use crate::net::{self, Client, Event, Kind, Request, Transfer};
+use crate::page;
 use crate::range::ByteRange;
 use crate::retry::{Failure, Fault};
 
@@ -34,6 +35,23 @@ pub struct Source {
     pub url: Url,
     /// What the bytes must hash to.
     pub checksum: Option<Checksum>,
+    /// The name that the file is to have: one path component.
+    pub name: Option<String>,
+    /// A page for people is welcome where a file is expected.
+    pub pages: bool,
+}
+
+impl Source {
+    /// A URL of which nothing else is said.
+    #[must_use]
+    pub fn new(url: Url) -> Self {
+        Self {
+            url,
+            checksum: None,
+            name: None,
+            pages: false,
+        }
+    }
 }
 
 /// What the source turned out to be.
@@ -124,6 +142,10 @@ pub async fn resolve(
         },
     };
     let mut arrival = arrive(client, source, &asked).await?;
+    if !source.pages {
+        page::no_page(&arrival.head, &name::expected(source))
+            .map_err(|page| Failure::of(page, &arrival.head, now))?;
+    }
     let (first, from, resumed) = match read(&arrival.head, earlier, now)? {
         Reading::Continued(first, from) => (first, from, true),
         Reading::Fresh(First {
@@ -142,7 +164,7 @@ pub async fn resolve(
     let resource = Resource {
         url: plain(&arrival.url),
         authorization: arrival.authorization,
-        name: name::of(&arrival.head.headers, &source.url, &arrival.url),
+        name: name::of(source, &arrival.head.headers, &arrival.url),
         entity: first.entity,
         ranges: first.ranges,
         protocol: arrival.head.protocol,
