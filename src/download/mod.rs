@@ -164,6 +164,8 @@ pub enum Outcome {
     Skipped {
         /// Where it is.
         path: PathBuf,
+        /// Its length in bytes.
+        bytes: u64,
     },
 }
 
@@ -174,7 +176,7 @@ pub enum Outcome {
 pub async fn download(context: &Context, id: usize, source: &Source) -> Result<Outcome, Error> {
     let job = Job::new(context, id, source);
     if let Some(path) = left_alone(&job) {
-        return Ok(Outcome::Skipped { path });
+        return Ok(skipped(path));
     }
     let mut claim = context
         .destination
@@ -189,7 +191,7 @@ pub async fn download(context: &Context, id: usize, source: &Source) -> Result<O
     let name = claim.settle(&opening.resource.name);
     if let Some(path) = finished(&job, &check, &opening.resource, &name, part.as_ref()).await? {
         claim.keep();
-        return Ok(Outcome::Skipped { path });
+        return Ok(skipped(path));
     }
     let part = prepare(&job, &check, part, &name, &opening).await?;
     let hashing = tokio::spawn(part.hash(check.algorithms()));
@@ -227,6 +229,13 @@ pub async fn download(context: &Context, id: usize, source: &Source) -> Result<O
         checksums: verdict.digests,
         verified,
     })
+}
+
+fn skipped(path: PathBuf) -> Outcome {
+    Outcome::Skipped {
+        bytes: sink::size_of(&path),
+        path,
+    }
 }
 
 /// The path of a file that nothing is to be done about, if that can be told before anything is asked for.

@@ -230,6 +230,15 @@ pub fn existing(dir: &Path, name: &str) -> Option<Existing> {
     }
 }
 
+/// Bytes of a finished file; 0 if it is none.
+#[must_use]
+pub fn size_of(path: &Path) -> u64 {
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_file() => meta.len(),
+        Ok(_) | Err(_) => 0,
+    }
+}
+
 /// Bytes that this user may still store where `path` is or will be; `None` if the system does not say.
 ///
 /// Asks the nearest ancestor that exists.
