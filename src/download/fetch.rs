@@ -83,6 +83,8 @@ pub(super) struct File<'a> {
     pub(super) job: &'a Job<'a>,
     pub(super) sink: Sink<'a>,
     pub(super) resource: Resource,
+    /// Bytes of the whole file.
+    pub(super) length: u64,
     /// Where new requests go.
     pub(super) place: RefCell<Rc<Place>>,
     /// What is asked for and what has come. Never borrowed across an await.
@@ -134,6 +136,7 @@ impl<'a> File<'a> {
             arrived: Cell::new(0),
             moved: Notify::new(),
             resource,
+            length,
         }
     }
 
@@ -191,7 +194,11 @@ impl<'a> File<'a> {
         body: Transfer,
         from: u64,
     ) -> Option<ChunkId> {
-        let first = self.schedule.borrow_mut().adopt(from, Context::now());
+        // The body may begin with bytes that are there, to show that it goes on with the same file.
+        let missing = self.sink.done().complement(self.length);
+        let gap = missing.iter().find(|gap| gap.end > from);
+        let at = gap.map_or(from, |gap| gap.start.max(from));
+        let first = self.schedule.borrow_mut().adopt(at, Context::now());
         if first.range.is_empty() {
             let mut schedule = self.schedule.borrow_mut();
             schedule.end(first.id, Outcome::Complete, Context::now());
@@ -235,9 +242,8 @@ impl<'a> File<'a> {
         let gate = &place.share.gate;
         gate.delivered(self.arrived.take(), now);
         let schedule = self.schedule.borrow();
-        let length = self.resource.entity.length.unwrap_or_default();
         self.job
-            .progress(length - schedule.missing(), schedule.in_flight());
+            .progress(self.length - schedule.missing(), schedule.in_flight());
         let waits_for_us = schedule.in_flight() == 0 && schedule.wake().is_none();
         if (waits_for_us && !self.resolving.get()) || !gate.paused_for(now).is_zero() {
             self.job.note_life();

@@ -9,9 +9,9 @@ use tokio::time::timeout;
 
 use super::{Context, fetch};
 use crate::Error;
+use crate::answer::Refusal;
 use crate::entity::Entity;
 use crate::hash::Checksum;
-use crate::http::Headers;
 use crate::range::{ByteRange, RangeSet};
 use crate::report::{Level, Update};
 use crate::resolve::checksum::Found;
@@ -36,6 +36,8 @@ pub(super) struct Job<'a> {
     life: Cell<Instant>,
     /// How many wait for something of our own, such as a slow disk.
     holds: Cell<usize>,
+    /// The server fails conditions that hold: none is sent any more, what the answers say is compared all the same.
+    pub(super) no_conditions: Cell<bool>,
     /// Told when nothing is left to ask for; `None` when it was, or nobody wants to know.
     pub(super) all_begun: RefCell<Option<oneshot::Sender<()>>>,
 }
@@ -73,7 +75,7 @@ impl<'a> Job<'a> {
         context.reporter.send(Update::Started {
             id,
             url: url.clone(),
-            name: resolve::name::of(&Headers::default(), &source.url, &source.url),
+            name: resolve::name::expected(source),
         });
         Self {
             context,
@@ -83,6 +85,7 @@ impl<'a> Job<'a> {
             no_ranges: Cell::new(false),
             life: Cell::new(Context::now()),
             holds: Cell::new(0),
+            no_conditions: Cell::new(false),
             all_begun: RefCell::default(),
         }
     }
@@ -100,7 +103,7 @@ impl<'a> Job<'a> {
             );
             let problem = tokio::select! {
                 opening = timed(self.context.stall, request) => match opening {
-                    Ok(opening) => return Ok(opening),
+                    Ok(opening) => return self.wanted(opening),
                     Err(problem) => problem,
                 },
                 over = self.over() => return Err(over),
@@ -121,6 +124,23 @@ impl<'a> Job<'a> {
                     return Err(self.failed(problem));
                 }
             }
+        }
+    }
+
+    /// Refuses what is larger than the user wants.
+    fn wanted(&self, opening: Opening) -> Result<Opening, Error> {
+        let length = opening.resource.entity.length.unwrap_or(0);
+        self.not_too_large(length).map(|()| opening)
+    }
+
+    pub(super) fn not_too_large(&self, length: u64) -> Result<(), Error> {
+        match self.context.destination.max_size {
+            Some(limit) if length > limit => Err(Error::TooLarge {
+                url: self.url.clone(),
+                length,
+                limit,
+            }),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -194,7 +214,7 @@ impl<'a> Job<'a> {
     /// Fetches until nothing is missing. Begins again at the original URL when the resolved one stops working, and with
     /// nothing when the file has changed.
     pub(super) async fn fetch(&self, sink: Sink<'_>, mut opening: Opening) -> Result<(), Error> {
-        let mut rounds = 0;
+        let (mut rounds, mut restarts) = (0, 0);
         let mut entity = opening.resource.entity.clone();
         loop {
             let had = sink.done().len();
@@ -210,7 +230,7 @@ impl<'a> Job<'a> {
             } else {
                 rounds + 1
             };
-            if rounds > MAX_ROUNDS {
+            if rounds > MAX_ROUNDS || restarts > MAX_ROUNDS {
                 return Err(self.failed(problem));
             }
             let reason = problem.to_string();
@@ -221,9 +241,13 @@ impl<'a> Job<'a> {
                 Some(opening) => opening,
                 None => self.open(left.as_ref()).await?,
             };
+            if entity.confirms(&opening.resource.entity) {
+                self.learn(&problem);
+            }
             if opening.resumed {
                 self.reresolved(&problem);
             } else {
+                restarts += 1;
                 let now = &opening.resource.entity;
                 self.begin_again(sink, &entity, now, problem).await?;
                 self.tell(Update::Restarted {
@@ -232,6 +256,13 @@ impl<'a> Job<'a> {
                 });
             }
             entity = opening.resource.entity.clone();
+        }
+    }
+
+    /// Learns from a problem with a file that turned out to be the same.
+    pub(super) fn learn(&self, problem: &Problem) {
+        if problem.failure == Failure::Refused(Refusal::Precondition) {
+            self.no_conditions.set(true);
         }
     }
 
@@ -390,12 +421,38 @@ pub(super) fn is_resumable(entity: &Entity) -> bool {
     entity.length.is_some_and(|length| length > 0) && !entity.validator.is_empty()
 }
 
+/// Whether what an earlier run left of `entity` may be gone on with. A weak tag alone says too little for that, as it may
+/// stay when bytes change: it takes a checksum that tells in the end.
+pub(super) fn outlives(entity: &Entity, source: &Source) -> bool {
+    let validator = &entity.validator;
+    let is_vouched = validator.is_strong() || validator.last_modified.is_some();
+    is_resumable(entity) && (is_vouched || source.checksum.is_some())
+}
+
+/// Bytes before a gap that are asked for once more where no validator is strong: a server that goes on with another file
+/// without saying so is found out by them.
+const OVERLAP: u64 = 64 << 10;
+
 /// What of `entity` is missing first. Of a complete one the last byte is asked for again, to see that it is still the same.
 pub(super) fn earlier(entity: &Entity, done: &RangeSet) -> Earlier {
     let length = entity.length.unwrap_or(1).max(1);
-    let gap = done.complement(length).iter().next();
+    let missing = done.complement(length).iter().next();
+    let gap = missing.unwrap_or(ByteRange::new(length - 1, length));
     Earlier {
-        gap: gap.unwrap_or(ByteRange::new(length - 1, length)),
+        complete: missing.is_none(),
+        ..earlier_from(entity, done, gap)
+    }
+}
+
+/// As [`earlier`], with the bytes that are to come first.
+pub(super) fn earlier_from(entity: &Entity, done: &RangeSet, mut gap: ByteRange) -> Earlier {
+    if !entity.validator.is_strong() {
+        let known = done.iter().find(|range| range.end == gap.start);
+        gap.start -= known.map_or(0, |range| range.len().min(OVERLAP));
+    }
+    Earlier {
+        gap,
+        complete: false,
         entity: entity.clone(),
     }
 }

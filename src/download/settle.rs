@@ -8,10 +8,10 @@ use tokio::time::sleep;
 
 use super::Context;
 use super::fetch::{File, Place};
-use super::job::{Stop, is_resumable};
+use super::job::{Stop, earlier, earlier_from, is_resumable};
 use crate::answer::Meaning;
 use crate::net::Transfer;
-use crate::resolve::{Earlier, Opening, Problem};
+use crate::resolve::{Opening, Problem};
 use crate::retry::{self, Failure, Fault, Verdict};
 use crate::schedule::{ChunkId, Outcome};
 use crate::sink;
@@ -156,11 +156,11 @@ impl File<'_> {
         pause: Duration,
     ) -> Result<(Opening, Problem), Stop> {
         sleep(pause).await;
-        let entity = self.resource.entity.clone();
+        let (entity, done) = (&self.resource.entity, self.sink.done());
         let gap = self.schedule.borrow().first_gap();
         let left = match gap {
-            Some(gap) => Earlier { gap, entity },
-            None => super::job::earlier(&entity, &self.sink.done()),
+            Some(gap) => earlier_from(entity, &done, gap),
+            None => earlier(entity, &done),
         };
         match self.job.open(Some(&left)).await {
             Ok(opening) => Ok((opening, problem)),
@@ -183,9 +183,10 @@ impl File<'_> {
             }
             Err(stop) => return Err(stop),
         };
-        let now = &opening.resource.entity;
-        let before = &self.resource.entity;
-        let same = before.agrees(now) && before.validator.confirms(&now.validator);
+        let same = self.resource.entity.confirms(&opening.resource.entity);
+        if same {
+            self.job.learn(&problem);
+        }
         if !opening.resumed && !(same && (opened || self.proven.get())) {
             return Err(Stop::Opened(problem, Box::new(opening)));
         }

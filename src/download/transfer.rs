@@ -10,7 +10,8 @@ use super::Context;
 use super::fetch::{File, Place};
 use super::job::timed;
 use super::settle::{Ended, Trouble};
-use crate::answer;
+use crate::answer::{self, Refusal};
+use crate::entity::Validator;
 use crate::fingerprint::headers::Places;
 use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
 use crate::range::ByteRange;
@@ -37,18 +38,6 @@ impl Drop for Served<'_> {
     }
 }
 
-/// Where the bytes of a body belong.
-#[derive(Clone, Copy)]
-struct Course {
-    id: ChunkId,
-    /// Offset in the file of the body's first byte.
-    start: u64,
-    /// Bytes at the beginning that were not asked for.
-    skip: u64,
-    /// Offset in the file of the body's end; `None` for one that opened the file, or a part of it.
-    end: Option<u64>,
-}
-
 impl File<'_> {
     /// Asks for a chunk and delivers its bytes.
     pub(super) async fn ask(&self, chunk: Chunk) -> Ended {
@@ -67,17 +56,12 @@ impl File<'_> {
     pub(super) async fn take_in(&self, id: ChunkId, body: Transfer, from: u64) -> Ended {
         let place = Rc::clone(&self.place.borrow());
         let _served = Served::new(&self.served);
-        let course = Course {
-            id,
-            start: from,
-            skip: 0,
-            end: None,
-        };
+        let body_range = ByteRange::new(from, self.length.max(from));
         Ended {
             id,
             place,
             answered: true,
-            end: self.deliver(body, course).await,
+            end: self.deliver(id, body, body_range, true).await,
         }
     }
 
@@ -101,17 +85,14 @@ impl File<'_> {
         } else {
             self.range_was_served(place);
         }
-        let course = Course {
-            id: chunk.id,
-            start: slice.range.start,
-            skip: chunk.range.start - slice.range.start,
-            end: Some(slice.range.end),
-        };
-        self.deliver(transfer, course).await
+        self.deliver(chunk.id, transfer, slice.range, false).await
     }
 
     fn request(&self, chunk: Chunk, place: &Place) -> Request {
-        let validator = &self.resource.entity.validator;
+        let validator = match self.job.no_conditions.get() {
+            true => &Validator::default(),
+            false => &self.resource.entity.validator,
+        };
         let range = if chunk.open {
             chunk.range.request_open()
         } else {
@@ -143,33 +124,55 @@ impl File<'_> {
         self.moved.notify_waiters();
     }
 
-    /// Writes a chunk's bytes.
-    async fn deliver(&self, mut transfer: Transfer, course: Course) -> Result<(), Trouble> {
-        let opener = course.end.is_none();
-        let end = course.end.or(self.resource.entity.length);
+    /// Writes a chunk's bytes from a body that brings `range` of the file; `opener` if it is one that opened the file.
+    ///
+    /// What it brings of bytes before the chunk is held against those that are there already.
+    async fn deliver(
+        &self,
+        id: ChunkId,
+        mut transfer: Transfer,
+        range: ByteRange,
+        opener: bool,
+    ) -> Result<(), Trouble> {
+        let mut before = self.rest(id).start.saturating_sub(range.start);
         loop {
-            if self.rest(course.id).is_empty() && !(opener && self.goes_on(course.id).await) {
+            if self.rest(id).is_empty() && !(opener && self.goes_on(id).await) {
                 return Ok(());
             }
             let block = tokio::select! {
                 block = timed(self.job.context.stall, next(&mut transfer)) => block?,
-                () = self.robbed(course.id) => return Ok(()),
+                () = self.robbed(id) => return Ok(()),
             };
             let Some(Block { offset, mut bytes }) = block else {
                 return Err(Failure::Short.into());
             };
-            self.note_arrival(course.id, bytes.len()).await;
-            let reached = course.start + offset + bytes.len() as u64;
-            let extra = course.skip.saturating_sub(offset).min(bytes.len() as u64);
-            bytes.advance(usize::try_from(extra).unwrap_or(usize::MAX));
-            self.keep(course.id, course.start + offset + extra, bytes, opener)
-                .await?;
-            if Some(reached) == end {
+            self.note_arrival(id, bytes.len()).await;
+            let mut at = range.start + offset;
+            let end = at + bytes.len() as u64;
+            if before > 0 {
+                let overlap = first(bytes.clone(), before);
+                bytes.advance(overlap.len());
+                before -= overlap.len() as u64;
+                self.compare(at, overlap.clone()).await?;
+                at += overlap.len() as u64;
+            }
+            self.keep(id, at, bytes, opener).await?;
+            if end == range.end {
                 // The body is complete, and its connection good for another request once libcurl has seen that too.
                 let _ = timed(LINGER, next(&mut transfer)).await;
                 // A server may send less than was asked for; the rest is asked for anew (RFC 9110 §15.3.7).
                 return Ok(());
             }
+        }
+    }
+
+    /// Holds bytes against those that are there already.
+    async fn compare(&self, offset: u64, bytes: Bytes) -> Result<(), Trouble> {
+        let agrees = self.sink.agrees(offset, bytes).await;
+        if agrees.map_err(Trouble::Disk)? {
+            Ok(())
+        } else {
+            Err(Failure::Refused(Refusal::Changed).into())
         }
     }
 

@@ -29,7 +29,13 @@ pub(super) async fn whole(
     let mut ticks = ticks();
     loop {
         tokio::select! {
-            end = &mut pouring => return end,
+            end = &mut pouring => {
+                if resource.until_close && end.is_ok() {
+                    let bytes = got.get();
+                    job.note(format!("no length was stated: these are the {bytes} bytes before the server hung up"));
+                }
+                return end;
+            }
             _ = ticks.tick() => job.progress(got.get(), 1),
             left = left(&mut follow) => drop(left?),
             over = job.over() => return Err(Stop::Fatal(over)),
@@ -59,6 +65,7 @@ async fn pour(
         let known = there.clamp(start, end);
         bytes.advance(usize::try_from(known - start).unwrap_or(usize::MAX));
         if !bytes.is_empty() {
+            job.not_too_large(end).map_err(Stop::Fatal)?;
             sink.write(known, bytes).await?;
         }
         drop(holding);
