@@ -121,17 +121,7 @@ impl<'a> File<'a> {
     /// Keeps requests in flight until nothing is missing.
     async fn run(&self, opened: Transfer, from: u64) -> Result<(), Stop> {
         let mut transfers: Transfers<'_> = FuturesUnordered::new();
-        // The body may begin with bytes that are there, to show that it goes on with the same file.
-        let missing = self.sink.done().complement(self.length);
-        let gap = missing.iter().find(|gap| gap.end > from);
-        let at = gap.map_or(from, |gap| gap.start.max(from));
-        let first = self.schedule.borrow_mut().adopt(at, Context::now());
-        let mut opened_by = Some(first.id);
-        transfers.push(
-            self.deliver(first.id, opened, ByteRange::new(from, self.length.max(from)), true)
-                .map(move |end| (first.id, end))
-                .boxed_local(),
-        );
+        let mut opened_by = self.adopt(opened, from, &mut transfers);
         let mut ticks = ticks();
         let mut follow = self.sink.follow();
         loop {
@@ -163,6 +153,31 @@ impl<'a> File<'a> {
                 stopped = self.job.context.stopped() => return Err(Stop::Fatal(stopped)),
             }
         }
+    }
+
+    /// Goes on with the body that opened the file, whose next byte is the one at `from`. It may begin with some bytes that
+    /// are there, to show that it goes on with the same file. One with many, as when a stream is begun again, is let go at
+    /// once: nothing can be made of it but [`whole`].
+    fn adopt<'b>(
+        &'b self,
+        opened: Transfer,
+        from: u64,
+        transfers: &mut Transfers<'b>,
+    ) -> Option<ChunkId> {
+        let missing = self.sink.done().complement(self.length);
+        let gap = missing.iter().find(|gap| gap.end > from);
+        let near = gap.filter(|gap| gap.start.saturating_sub(from) <= answer::MAX_OVERLAP);
+        let at = near.map_or(from, |gap| gap.start.max(from));
+        let first = self.schedule.borrow_mut().adopt(at, Context::now());
+        if first.range.is_empty() {
+            let mut schedule = self.schedule.borrow_mut();
+            schedule.end(first.id, Outcome::Complete, Context::now());
+            return None;
+        }
+        let body = ByteRange::new(from, self.length.max(from));
+        let delivered = self.deliver(first.id, opened, body, true);
+        transfers.push(delivered.map(move |end| (first.id, end)).boxed_local());
+        Some(first.id)
     }
 
     fn start(&self) -> Option<Chunk> {

@@ -133,6 +133,8 @@ pub enum Outcome {
     Skipped {
         /// Where it is.
         path: PathBuf,
+        /// Its length in bytes.
+        bytes: u64,
     },
 }
 
@@ -150,7 +152,8 @@ pub async fn download(context: &Context, id: usize, source: &Source) -> Result<O
     let opening = job.open(left.as_ref()).await?;
     let check = Check::new(context, source, &opening.resource);
     if let Some(path) = finished(&job, &check, &opening.resource, part.as_ref()).await? {
-        return Ok(Outcome::Skipped { path });
+        let bytes = opening.resource.entity.length.unwrap_or_default();
+        return Ok(Outcome::Skipped { path, bytes });
     }
     let part = prepare(&job, &check, part, &opening).await?;
     let hashing = tokio::spawn(part.hash(check.algorithms()));

@@ -201,6 +201,19 @@ impl Sink<'_> {
     }
 }
 
+/// What to do if a file's name is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnConflict {
+    /// A finished file that is the same is left as it is; otherwise a free name is used.
+    Resume,
+    /// Whatever has the name is left as it is.
+    Skip,
+    /// It is replaced once the new one is complete.
+    Overwrite,
+    /// A free name is used.
+    Rename,
+}
+
 /// What is at the place of a finished file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
