@@ -117,13 +117,7 @@ impl<'a> File<'a> {
     /// Keeps requests in flight until nothing is missing.
     async fn run(&self, opened: Transfer, from: u64) -> Result<(), Stop> {
         let mut transfers: Transfers<'_> = FuturesUnordered::new();
-        let first = self.schedule.borrow_mut().adopt(from, Context::now());
-        let mut opened_by = Some(first.id);
-        transfers.push(
-            self.deliver(first.id, opened, from, None)
-                .map(move |end| (first.id, end))
-                .boxed_local(),
-        );
+        let mut opened_by = self.adopt(opened, from, &mut transfers);
         let mut ticks = ticks();
         let mut follow = self.sink.follow();
         loop {
@@ -155,6 +149,25 @@ impl<'a> File<'a> {
                 stopped = self.job.context.stopped() => return Err(Stop::Fatal(stopped)),
             }
         }
+    }
+
+    /// Goes on with the body that opened the file, whose next byte is the one at `from`. One that begins with bytes that are
+    /// there already, as when a stream is begun again, is let go at once: nothing can be made of it but [`whole`].
+    fn adopt<'b>(
+        &'b self,
+        opened: Transfer,
+        from: u64,
+        transfers: &mut Transfers<'b>,
+    ) -> Option<ChunkId> {
+        let first = self.schedule.borrow_mut().adopt(from, Context::now());
+        if first.range.is_empty() {
+            let mut schedule = self.schedule.borrow_mut();
+            schedule.end(first.id, Outcome::Complete, Context::now());
+            return None;
+        }
+        let delivered = self.deliver(first.id, opened, from, None);
+        transfers.push(delivered.map(move |end| (first.id, end)).boxed_local());
+        Some(first.id)
     }
 
     fn start(&self) -> Option<Chunk> {

@@ -72,8 +72,9 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// The first request, with retries.
-    pub(super) async fn open(&self, earlier: Option<&Earlier>) -> Result<Opening, Error> {
+    /// The first request, with retries. What `earlier` left cannot be gone on with if the server has another file now, or no
+    /// byte of what is missing: then the request is for all of the file.
+    pub(super) async fn open(&self, mut earlier: Option<&Earlier>) -> Result<Opening, Error> {
         let mut attempt = 0;
         loop {
             let request = resolve(
@@ -94,6 +95,11 @@ impl<'a> Job<'a> {
                 (Failure::Network(_), None) => self.first_verdict(&problem.failure, attempt),
                 _ => self.verdict(&problem.failure, attempt),
             };
+            if earlier.is_some() && matches!(verdict, Verdict::Restart | Verdict::Reresolve) {
+                self.retrying(&problem, Duration::ZERO);
+                (earlier, attempt) = (None, 0);
+                continue;
+            }
             match verdict.on_first() {
                 Verdict::Retry { after } => self.pause(&problem, after).await?,
                 Verdict::Restart | Verdict::Reresolve | Verdict::Fatal => {
