@@ -363,8 +363,9 @@ impl<'a> File<'a> {
     fn report(&self) {
         let schedule = self.schedule.borrow();
         let length = self.resource.entity.length.unwrap_or_default();
+        let protocol = self.resource.protocol;
         self.job
-            .progress(length - schedule.missing(), schedule.in_flight());
+            .progress(length - schedule.missing(), schedule.in_flight(), protocol);
     }
 }
 

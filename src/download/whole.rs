@@ -29,7 +29,7 @@ pub(super) async fn whole(
     loop {
         tokio::select! {
             end = &mut pouring => return end,
-            _ = ticks.tick() => job.progress(got.get(), 1),
+            _ = ticks.tick() => job.progress(got.get(), 1, resource.protocol),
             left = left(&mut follow) => drop(left?),
             stopped = job.context.stopped() => return Err(Stop::Fatal(stopped)),
         }
