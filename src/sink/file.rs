@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use super::ledger::{Ledger, publish_empty};
 use super::{Error, Identity, blocking, disk, follow};
 use crate::hash::{Algorithm, Checksum};
-use crate::range::RangeSet;
+use crate::range::{ByteRange, RangeSet};
 use crate::resume::{self, Draft, control_path, part_path};
 
 /// A part file, locked, with its control file beside it.
@@ -28,23 +29,35 @@ pub struct Part {
 }
 
 impl Part {
-    /// Takes up what an earlier run left of `url` in `dir`; `None` if there is nothing to be trusted.
+    /// Takes up what an earlier run left of `url` in `dir`; `None` if there is nothing to be trusted. Reads every control file
+    /// there: whoever takes up many knows their names from [`resume::Leftovers`].
+    ///
+    /// # Errors
+    /// As [`Part::take_up_named`].
+    pub fn take_up(dir: &Path, url: &str) -> Result<Option<Self>, Error> {
+        match resume::find(dir, url) {
+            Some(hint) => Self::take_up_named(dir, &hint.name, url),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes up what an earlier run left of `url` under `name` in `dir`; `None` if there is nothing to be trusted.
     ///
     /// Whether the origin still has the same entity is for the caller to compare, see [`Part::identity`]. Blocks for a
     /// few file operations.
     ///
     /// # Errors
     /// [`Error::Held`] if another download has it, [`Error::NoSpace`] if the rest does not fit, and others.
-    pub fn take_up(dir: &Path, url: &str) -> Result<Option<Self>, Error> {
-        let Some(hint) = resume::find(dir, url) else {
+    pub fn take_up_named(dir: &Path, name: &str, url: &str) -> Result<Option<Self>, Error> {
+        if resume::read(dir, name, url).is_none() {
             return Ok(None);
-        };
-        let path = part_path(dir, &hint.name);
+        }
+        let path = part_path(dir, name);
         let Some(file) = disk::open_locked(&path, false)? else {
             return Ok(None);
         };
         // Now that nobody else writes, read again.
-        let Some(found) = resume::read(dir, &hint.name, url) else {
+        let Some(found) = resume::read(dir, name, url) else {
             return Ok(None);
         };
         if let Some(length) = found.identity.entity.length {
@@ -143,6 +156,32 @@ impl Part {
         Ok(())
     }
 
+    /// Whether these bytes are the same as what is written from `offset` on. What is not written cannot differ.
+    ///
+    /// # Errors
+    /// [`Error`] if the part cannot be read back.
+    pub async fn agrees(&self, offset: u64, bytes: Bytes) -> Result<bool, Error> {
+        self.run(move |ledger| {
+            let range = ByteRange::new(offset, offset + bytes.len() as u64);
+            for known in ledger
+                .done()
+                .iter()
+                .filter_map(|done| done.intersect(range))
+            {
+                let at = usize::try_from(known.start - offset).unwrap_or(usize::MAX);
+                let new = &bytes[at..][..usize::try_from(known.len()).unwrap_or(usize::MAX)];
+                let mut old = vec![0; new.len()];
+                let read = ledger.file.read_exact_at(&mut old, known.start);
+                read.map_err(|e| ledger.error("read back", 0, e))?;
+                if old != new {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+        .await
+    }
+
     /// Makes all that is written durable and claims it. Happens by itself about every two seconds.
     ///
     /// # Errors
@@ -229,6 +268,20 @@ impl Part {
         .await
     }
 
+    /// Removes the part and its control file.
+    ///
+    /// # Errors
+    /// [`Error`] if they cannot be removed.
+    pub async fn discard(self) -> Result<(), Error> {
+        self.run(|ledger| {
+            ledger.close();
+            disk::remove(&control_path(&ledger.dir, &ledger.name))
+                .and_then(|()| disk::remove(&ledger.path))
+                .map_err(|e| ledger.error("remove", 0, e))
+        })
+        .await
+    }
+
     async fn finish(
         self,
         place: impl FnOnce(&Ledger) -> io::Result<PathBuf> + Send + 'static,
@@ -307,7 +360,6 @@ mod tests {
     use super::*;
     use crate::entity::{Entity, Validator};
     use crate::hash::Hasher;
-    use crate::range::ByteRange;
     use crate::resume::find;
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
