@@ -386,8 +386,9 @@ impl<'a> File<'a> {
     fn report(&self) {
         let schedule = self.schedule.borrow();
         let length = self.length;
+        let protocol = self.resource.protocol;
         self.job
-            .progress(length - schedule.missing(), schedule.in_flight());
+            .progress(length - schedule.missing(), schedule.in_flight(), protocol);
     }
 }
 
