@@ -1,14 +1,14 @@
 //! A whole run: every URL one after the other, to disk or to standard output, signals, and the exit code.
 
+mod online;
+
 use std::cell::Cell;
-use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::download::{self, Context, Outcome, Search, Turn, download};
-use crate::net::{self, Client};
 use crate::plan;
 use crate::report::{Level, Reporter, Update};
 use crate::resolve::Source;
@@ -17,9 +17,6 @@ use crate::sink::{self, Output};
 use crate::{Config, Error};
 
 const MIB: usize = 1 << 20;
-
-/// Body bytes that all transfers together may have on their way to the disk.
-const IN_FLIGHT: usize = 24 * MIB;
 
 /// Requests to plan a stream for where neither the user nor, yet, the protocol says how many.
 const USUAL: usize = 8;
@@ -59,9 +56,15 @@ async fn all(config: &Config, reporter: &Reporter) -> Result<u8, Error> {
             Some(window) => one_stream(config, &context, window).await,
         }
     };
-    tokio::select! {
+    let code = tokio::select! {
         code = work => code,
         error = watch_signals(&stop, context.chunks.window.is_none()) => Err(error),
+    };
+    let kept = online::keep_cookies(config, &context.session, Context::wall_clock());
+    match (&code, kept) {
+        // What went wrong before matters more.
+        (Ok(0), Err(error)) => Err(error),
+        _ => code,
     }
 }
 
@@ -109,8 +112,8 @@ async fn one_stream(config: &Config, context: &Context, window: u64) -> Result<u
 
 fn sources(config: &Config) -> impl Iterator<Item = Source> {
     config.sources.urls.iter().map(|url| Source {
-        url: url.clone(),
         checksum: config.sources.checksum.clone(),
+        ..Source::new(url.clone())
     })
 }
 
@@ -156,15 +159,6 @@ fn context(
     reporter: Reporter,
     stop: watch::Receiver<Option<i32>>,
 ) -> Result<Context, Error> {
-    let window = (IN_FLIGHT / config.limits.threads.unwrap_or(8)).clamp(512 * 1024, 2 * MIB);
-    let client = Client::new(net::Options {
-        fingerprint: Arc::new(config.fingerprint.clone()),
-        insecure: config.net.insecure,
-        cacert: config.net.cacert.clone(),
-        connect_timeout: config.retry.connect_timeout,
-        window,
-    })
-    .map_err(|error| Error::Internal(error.to_string()))?;
     let requests = config.limits.threads.unwrap_or(USUAL);
     let chunks = match config.stream {
         None => plan::Options {
@@ -178,7 +172,8 @@ fn context(
         }
     };
     Ok(Context {
-        client,
+        client: online::client(config)?,
+        session: online::session(config),
         dir: config.files.dir.clone(),
         threads: config.limits.threads,
         chunks,

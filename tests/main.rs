@@ -20,6 +20,7 @@ mod errors;
 mod faults;
 mod fingerprints;
 mod layers;
+mod options_net;
 mod resume;
 mod retry;
 mod stream;

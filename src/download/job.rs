@@ -78,6 +78,7 @@ impl<'a> Job<'a> {
         loop {
             let request = resolve(
                 &self.context.client,
+                &self.context.session,
                 self.source,
                 earlier,
                 Context::wall_clock(),

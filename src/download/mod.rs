@@ -22,7 +22,7 @@ use crate::http::Protocol;
 use crate::net::Client;
 use crate::plan;
 use crate::report::Reporter;
-use crate::resolve::{Opening, Resource, Source};
+use crate::resolve::{Opening, Resource, Session, Source};
 use crate::retry::Policy;
 use crate::sink::{self, Existing, Part, Sink};
 
@@ -38,6 +38,8 @@ const AUTO_HTTP1: usize = 6;
 pub struct Context {
     /// Runs the transfers.
     pub client: Client,
+    /// What the user brings to servers.
+    pub session: Session,
     /// Destination directory.
     pub dir: PathBuf,
     /// Concurrent range requests; `None` = by protocol.
@@ -76,7 +78,7 @@ impl Context {
         clippy::disallowed_methods,
         reason = "dates of Retry-After are held against the wall clock"
     )]
-    fn wall_clock() -> u64 {
+    pub(crate) fn wall_clock() -> u64 {
         SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs())

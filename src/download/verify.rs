@@ -89,7 +89,13 @@ impl<'a> Check<'a> {
         context: &Context,
         work: impl Future<Output = Result<(), Error>>,
     ) -> Result<Option<Found>, Error> {
-        let search = sidecar::search(&context.client, &self.source.url, self.sidecars);
+        let search = sidecar::search(
+            &context.client,
+            &context.session,
+            self.source,
+            self.sidecars,
+            Context::wall_clock(),
+        );
         let mut search = pin!(search);
         let mut work = pin!(work);
         let mut found = None;

@@ -8,16 +8,16 @@
 pub mod checksum;
 mod disposition;
 pub mod name;
+pub mod session;
 pub mod sidecar;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use url::Url;
 
 use self::checksum::Found;
+pub use self::session::Session;
 use crate::answer::{self, First, Ranges, Refusal};
 use crate::entity::Entity;
-use crate::fingerprint::headers::Places;
+use crate::fingerprint::headers::Edit;
 use crate::hash::Checksum;
 use crate::http::{Head, Protocol};
 use crate::net::{self, Client, Event, Kind, Request, Transfer};
@@ -34,15 +34,30 @@ pub struct Source {
     pub url: Url,
     /// What the bytes must hash to.
     pub checksum: Option<Checksum>,
+    /// What credentials and secret headers of the command line are for: the URL itself, unless it is a mirror's.
+    pub home: Url,
+    /// Headers for this source, over those for all.
+    pub headers: Vec<Edit>,
+}
+
+impl Source {
+    /// A URL of which nothing else is said.
+    #[must_use]
+    pub fn new(url: Url) -> Self {
+        Self {
+            home: url.clone(),
+            url,
+            checksum: None,
+            headers: Vec::new(),
+        }
+    }
 }
 
 /// What the source turned out to be.
 #[derive(Debug, Clone)]
 pub struct Resource {
-    /// Where ranges are asked for: the end of the redirects, without credentials.
-    pub url: String,
-    /// `Authorization` for that URL.
-    pub authorization: Option<String>,
+    /// Where ranges are asked for: the end of the redirects. May carry credentials that a redirect gave.
+    pub url: Url,
     /// A safe file name.
     pub name: String,
     /// Length and validators.
@@ -109,6 +124,7 @@ impl From<net::Error> for Problem {
 /// [`Problem`], after one attempt.
 pub async fn resolve(
     client: &Client,
+    session: &Session,
     source: &Source,
     earlier: Option<&Earlier>,
     now: u64,
@@ -117,13 +133,15 @@ pub async fn resolve(
         None => Asked {
             kind: Kind::Navigation,
             gap: None,
+            now,
         },
         Some(earlier) => Asked {
             kind: Kind::Resume,
             gap: Some(earlier),
+            now,
         },
     };
-    let mut arrival = arrive(client, source, &asked).await?;
+    let mut arrival = arrive(client, session, source, &source.url, &asked).await?;
     let (first, from, resumed) = match read(&arrival.head, earlier, now)? {
         Reading::Continued(first, from) => (first, from, true),
         Reading::Fresh(First {
@@ -133,15 +151,17 @@ pub async fn resolve(
             let identity = Asked {
                 kind: Kind::Slice,
                 gap: None,
+                now,
             };
-            arrival = arrive(client, source, &identity).await?;
+            // There may be room for one connection only.
+            drop(arrival);
+            arrival = arrive(client, session, source, &source.url, &identity).await?;
             (unencoded(&arrival.head, now)?, 0, false)
         }
         Reading::Fresh(first) => (first, 0, false),
     };
     let resource = Resource {
-        url: plain(&arrival.url),
-        authorization: arrival.authorization,
+        url: arrival.url.clone(),
         name: name::of(&arrival.head.headers, &source.url, &arrival.url),
         entity: first.entity,
         ranges: first.ranges,
@@ -213,24 +233,28 @@ fn unencoded(head: &Head, now: u64) -> Result<First, Failure> {
 struct Asked<'a> {
     kind: Kind,
     gap: Option<&'a Earlier>,
+    /// Seconds since 1970.
+    now: u64,
 }
 
 /// The end of the redirects.
 struct Arrival {
     url: Url,
-    authorization: Option<String>,
     head: Head,
     transfer: Transfer,
 }
 
-async fn arrive(client: &Client, source: &Source, asked: &Asked<'_>) -> Result<Arrival, Problem> {
-    let mut url = source.url.clone();
-    let mut authorization = basic(&url);
+/// Goes from `start` to the end of its redirects.
+async fn arrive(
+    client: &Client,
+    session: &Session,
+    source: &Source,
+    start: &Url,
+    asked: &Asked<'_>,
+) -> Result<Arrival, Problem> {
+    let mut url = start.clone();
     for _ in 0..=MAX_REDIRECTS {
-        let mut places = Places {
-            authorization: authorization.clone(),
-            ..Places::default()
-        };
+        let mut places = session.places(source, &url, asked.now);
         match asked.gap {
             Some(earlier) => {
                 places.range = Some(earlier.gap.request_open());
@@ -245,20 +269,15 @@ async fn arrive(client: &Client, source: &Source, asked: &Asked<'_>) -> Result<A
             places,
         });
         let head = head(&mut transfer).await?;
+        session.learn(&url, &head, asked.now)?;
         if !matches!(head.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(Arrival {
                 url,
-                authorization,
                 head,
                 transfer,
             });
         }
-        let next = target(&url, &head).map_err(|why| Failure::Network(Fault::Impossible(why)))?;
-        // A password belongs to the origin it was given for.
-        if next.origin() != url.origin() || basic(&next).is_some() {
-            authorization = basic(&next);
-        }
-        url = next;
+        url = target(&url, &head).map_err(|why| Failure::Network(Fault::Impossible(why)))?;
     }
     Err(Failure::Network(Fault::TooManyRedirects).into())
 }
@@ -297,25 +316,13 @@ fn target(from: &Url, head: &Head) -> Result<Url, String> {
 }
 
 /// The URL as a request may carry it, without credentials and fragment.
-fn plain(url: &Url) -> String {
+pub(crate) fn plain(url: &Url) -> String {
     let mut url = url.clone();
     // Both fail only for URLs without a host, of which there are none here.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_fragment(None);
     url.into()
-}
-
-/// Basic credentials of a URL's user information (RFC 7617).
-fn basic(url: &Url) -> Option<String> {
-    if url.username().is_empty() && url.password().is_none() {
-        return None;
-    }
-    let decode = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
-    let mut pair = decode(url.username());
-    pair.push(b':');
-    pair.extend(decode(url.password().unwrap_or_default()));
-    Some(format!("Basic {}", BASE64_STANDARD.encode(pair)))
 }
 
 #[cfg(test)]
@@ -355,8 +362,6 @@ mod tests {
     #[test]
     fn credentials_leave_the_url() {
         let url = Url::parse("https://me:a%40b@h/f#x").unwrap();
-        assert_eq!(basic(&url).unwrap(), "Basic bWU6YUBi");
         assert_eq!(plain(&url), "https://h/f");
-        assert_eq!(basic(&Url::parse("https://h/f").unwrap()), None);
     }
 }

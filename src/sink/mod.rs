@@ -13,6 +13,7 @@ mod file;
 mod follow;
 mod ledger;
 mod pipe;
+mod private;
 mod writer;
 
 use std::fs;
@@ -27,6 +28,7 @@ use crate::range::RangeSet;
 pub use crate::resume::Identity;
 pub use file::Part;
 pub use pipe::{Follow, Output, Pipe};
+pub use private::write_private;
 
 /// Why the disk did not do what was asked, with the path it was asked for.
 #[derive(Debug, thiserror::Error)]

@@ -15,7 +15,7 @@ use hydrastream::download::{self, Context, Outcome, Search, Turn};
 use hydrastream::hash::{Algorithm, Checksum, Hasher};
 use hydrastream::net::{self, Client};
 use hydrastream::report::{Reporter, Style};
-use hydrastream::resolve::Source;
+use hydrastream::resolve::{Session, Source};
 use hydrastream::retry::Policy;
 use hydrastream::sink::Output;
 use hydrastream::{Error, fingerprint, plan};
@@ -257,8 +257,8 @@ impl Stage<'_> {
             Via::Clear => self.origin.http_url(path),
         };
         Source {
-            url: url.parse().unwrap(),
             checksum: self.world.checked.then(|| checksum(&self.first())),
+            ..Source::new(url.parse().unwrap())
         }
     }
 
@@ -270,14 +270,13 @@ impl Stage<'_> {
         let fingerprint = Arc::new(fingerprint::find(world.browser).unwrap());
         let open_slices = fingerprint.slice.open;
         let client = Client::new(net::Options {
-            fingerprint,
-            insecure: false,
             cacert: Some(ca),
-            connect_timeout: Duration::from_secs(15),
             window: 512 * 1024,
+            ..net::Options::new(fingerprint)
         });
         Context {
             client: client.unwrap(),
+            session: Session::default(),
             dir: self.dir(),
             threads: world.threads,
             chunks: chunks(world),
