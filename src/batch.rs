@@ -132,7 +132,7 @@ fn tell(context: &Context, id: usize, result: Result<Outcome, Error>) {
             checksums,
             verified,
         },
-        Ok(Outcome::Skipped { path }) => Update::Skipped { id, path },
+        Ok(Outcome::Skipped { path, bytes }) => Update::Skipped { id, path, bytes },
         Err(Error::Disk(sink::Error::ReaderGone)) => return,
         Err(error) => Update::Failed {
             id,
@@ -176,6 +176,7 @@ fn context(
         session: online::session(config),
         dir: config.files.dir.clone(),
         threads: config.limits.threads,
+        sockets: config.limits.connections,
         chunks,
         open_slices: config.fingerprint.slice.open,
         policy: Policy {

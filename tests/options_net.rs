@@ -584,6 +584,6 @@ fn the_version_of_ip_and_the_interface_are_kept_to() {
         .exits(0);
     hs.run(&["--interface", "nosuch0", &site.url("/c.bin?size=1")])
         .exits(4)
-        .explains("failed binding");
+        .explains("Failed binding");
     assert_eq!(site.settle().exchanges().len(), 2, "{}", site.story());
 }

@@ -78,7 +78,7 @@ mod tests {
             variables: variables
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            terminal: false,
+            ..Surroundings::default()
         };
         let Proxies {
             http,

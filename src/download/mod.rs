@@ -22,11 +22,11 @@ use crate::http::Protocol;
 use crate::net::Client;
 use crate::plan;
 use crate::report::Reporter;
-use crate::resolve::{Opening, Resource, Session, Source};
+use crate::resolve::{Opening, Resource, Session, Source, Visit};
 use crate::retry::Policy;
 use crate::sink::{self, Existing, Part, Sink};
 
-use job::{Job, earlier, is_resumable};
+use job::{Job, earlier, outlives};
 pub use stream::{Turn, stream};
 use verify::Check;
 
@@ -44,6 +44,8 @@ pub struct Context {
     pub dir: PathBuf,
     /// Concurrent range requests; `None` = by protocol.
     pub threads: Option<usize>,
+    /// Sockets to one host, where the user named a number.
+    pub sockets: Option<usize>,
     /// How files are cut; the number of requests is set for each.
     pub chunks: plan::Options,
     /// Whether the browser asks for slices without an end.
@@ -84,11 +86,25 @@ impl Context {
             .map_or(0, |since| since.as_secs())
     }
 
+    /// A way to a source, from here and now.
+    fn visit<'a>(&'a self, source: &'a Source) -> Visit<'a> {
+        Visit {
+            client: &self.client,
+            session: &self.session,
+            source,
+            now: Self::wall_clock(),
+        }
+    }
+
+    /// Over HTTP/1.1 a request is a connection, and one more than there may be would only wait.
     fn requests(&self, protocol: Protocol) -> usize {
-        self.threads.unwrap_or(match protocol {
-            Protocol::Http10 | Protocol::Http11 => AUTO_HTTP1,
-            Protocol::Http2 | Protocol::Http3 => AUTO_HTTP2,
-        })
+        match protocol {
+            Protocol::Http10 | Protocol::Http11 => self
+                .threads
+                .unwrap_or(AUTO_HTTP1)
+                .min(self.sockets.unwrap_or(usize::MAX)),
+            Protocol::Http2 | Protocol::Http3 => self.threads.unwrap_or(AUTO_HTTP2),
+        }
     }
 
     /// Resolves when the user wants to stop.
@@ -135,6 +151,8 @@ pub enum Outcome {
     Skipped {
         /// Where it is.
         path: PathBuf,
+        /// Its length in bytes.
+        bytes: u64,
     },
 }
 
@@ -145,14 +163,15 @@ pub enum Outcome {
 pub async fn download(context: &Context, id: usize, source: &Source) -> Result<Outcome, Error> {
     let job = Job::new(context, id, source);
     let taken_up = Part::take_up(&context.dir, &job.url)?;
-    let part = taken_up.filter(|part| is_resumable(&part.identity().entity));
+    let part = taken_up.filter(|part| outlives(&part.identity().entity, source));
     let left = part
         .as_ref()
         .map(|part| earlier(&part.identity().entity, &part.done()));
     let opening = job.open(left.as_ref()).await?;
     let check = Check::new(context, source, &opening.resource);
     if let Some(path) = finished(&job, &check, &opening.resource, part.as_ref()).await? {
-        return Ok(Outcome::Skipped { path });
+        let bytes = opening.resource.entity.length.unwrap_or_default();
+        return Ok(Outcome::Skipped { path, bytes });
     }
     let part = prepare(&job, &check, part, &opening).await?;
     let hashing = tokio::spawn(part.hash(check.algorithms()));

@@ -3,3 +3,4 @@
 pub mod capture;
 pub mod hs;
 pub mod origin;
+pub mod schema;

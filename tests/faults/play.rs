@@ -14,7 +14,7 @@ use std::time::Duration;
 use hydrastream::download::{self, Context, Outcome, Search, Turn};
 use hydrastream::hash::{Algorithm, Checksum, Hasher};
 use hydrastream::net::{self, Client};
-use hydrastream::report::{Reporter, Style};
+use hydrastream::report::{self, Reporter, Style};
 use hydrastream::resolve::{Session, Source};
 use hydrastream::retry::Policy;
 use hydrastream::sink::Output;
@@ -279,6 +279,7 @@ impl Stage<'_> {
             session: Session::default(),
             dir: self.dir(),
             threads: world.threads,
+            sockets: None,
             chunks: chunks(world),
             open_slices,
             policy: Policy {
@@ -290,11 +291,14 @@ impl Stage<'_> {
             algorithms: vec![Algorithm::Crc32c],
             search: Search::Off,
             unverified: true.into(),
-            reporter: if self.aloud {
-                Reporter::with_style(Style::Plain)
-            } else {
-                Reporter::new(true)
-            },
+            reporter: Reporter::new(report::Options {
+                style: if self.aloud {
+                    Style::Plain
+                } else {
+                    Style::Quiet
+                },
+                journal: false,
+            }),
             stop,
         }
     }
