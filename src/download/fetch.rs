@@ -21,7 +21,7 @@ use crate::fingerprint::headers::Places;
 use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
 use crate::plan::Options;
 use crate::range::ByteRange;
-use crate::resolve::{Opening, Problem, Resource, head};
+use crate::resolve::{Opening, Problem, Resource, head, plain};
 use crate::retry::{Failure, Verdict};
 use crate::schedule::{Chunk, ChunkId, Outcome, Schedule};
 use crate::sink::{self, Follow, Sink};
@@ -200,24 +200,26 @@ impl<'a> File<'a> {
         } else {
             chunk.range.request()
         };
+        let (context, now) = (self.job.context, Context::wall_clock());
+        let url = &self.resource.url;
         let places = Places {
             range: Some(range),
             strong_etag: validator.if_match(),
             if_range: validator.if_range(),
             last_modified: validator.last_modified.clone(),
-            authorization: self.resource.authorization.clone(),
-            ..Places::default()
+            ..context.session.places(self.job.source, url, now)
         };
         let request = Request {
-            url: self.resource.url.clone(),
+            url: plain(url),
             kind: Kind::Slice,
             places,
         };
-        let mut transfer = self.job.context.client.start(request);
+        let mut transfer = context.client.start(request);
         let head = tokio::select! {
-            head = timed(self.job.context.stall, head(&mut transfer)) => head?,
+            head = timed(context.stall, head(&mut transfer)) => head?,
             () = self.robbed(chunk.id) => return Ok(()),
         };
+        context.session.learn(url, &head, now)?;
         let slice = answer::slice(&head, chunk.range, chunk.open, &self.resource.entity)
             .map_err(|refusal| Failure::of(refusal, &head, Context::wall_clock()))?;
         if slice.whole {
