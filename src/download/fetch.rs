@@ -12,6 +12,7 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use url::Url;
 
 use super::Context;
 use super::host::Share;
@@ -19,7 +20,7 @@ use super::job::{Job, Stop};
 use super::pulse::Pulse;
 use super::settle::{Ended, Moving, Next, moved};
 use super::whole::whole;
-use crate::answer::Ranges;
+use crate::answer::{self, Ranges};
 use crate::net::Transfer;
 use crate::plan::Options;
 use crate::resolve::{Opening, Resource};
@@ -53,8 +54,7 @@ pub(super) async fn fetch(job: &Job<'_>, sink: Sink<'_>, opening: Opening) -> Re
 
 /// Where ranges are asked for. It may change on the way.
 pub(super) struct Place {
-    pub(super) url: String,
-    pub(super) authorization: Option<String>,
+    pub(super) url: Url,
     /// Counts the places of the file.
     pub(super) generation: u32,
     /// The requests at its host.
@@ -66,10 +66,9 @@ impl Place {
         let gate = context
             .hosts
             .gate(&resource.url, context.threads, Context::now());
-        gate.speaks(resource.protocol);
+        gate.speaks(resource.protocol, context.sockets);
         Rc::new(Self {
             url: resource.url.clone(),
-            authorization: resource.authorization.clone(),
             generation,
             share: gate.share(),
         })
@@ -186,18 +185,19 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Goes on with a body that has been asked for already, whose next byte is the one at `from`. One that begins with bytes
-    /// that are there, as when a stream is begun again, is let go at once: nothing can be made of it but [`whole`].
+    /// Goes on with a body that has been asked for already, whose next byte is the one at `from`. It may begin with some bytes
+    /// that are there, to show that it goes on with the same file. One with many, as when a stream is begun again, is let go
+    /// at once: nothing can be made of it but [`whole`].
     fn adopt<'s>(
         &'s self,
         transfers: &mut Transfers<'s>,
         body: Transfer,
         from: u64,
     ) -> Option<ChunkId> {
-        // The body may begin with bytes that are there, to show that it goes on with the same file.
         let missing = self.sink.done().complement(self.length);
         let gap = missing.iter().find(|gap| gap.end > from);
-        let at = gap.map_or(from, |gap| gap.start.max(from));
+        let near = gap.filter(|gap| gap.start.saturating_sub(from) <= answer::MAX_OVERLAP);
+        let at = near.map_or(from, |gap| gap.start.max(from));
         let first = self.schedule.borrow_mut().adopt(at, Context::now());
         if first.range.is_empty() {
             let mut schedule = self.schedule.borrow_mut();
@@ -242,8 +242,9 @@ impl<'a> File<'a> {
         let gate = &place.share.gate;
         gate.delivered(self.arrived.take(), now);
         let schedule = self.schedule.borrow();
+        let bytes = self.length - schedule.missing();
         self.job
-            .progress(self.length - schedule.missing(), schedule.in_flight());
+            .progress(bytes, schedule.in_flight(), self.resource.protocol);
         let waits_for_us = schedule.in_flight() == 0 && schedule.wake().is_none();
         if (waits_for_us && !self.resolving.get()) || !gate.paused_for(now).is_zero() {
             self.job.note_life();

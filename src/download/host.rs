@@ -32,11 +32,10 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    /// The host of an absolute URL. `most` is the number of requests that the user named.
-    pub(super) fn gate(&self, url: &str, most: Option<usize>, now: Instant) -> Rc<Gate> {
-        let origin = Url::parse(url).map(|url| url.origin().ascii_serialization());
+    /// The host of a URL. `most` is the number of requests that the user named.
+    pub(super) fn gate(&self, url: &Url, most: Option<usize>, now: Instant) -> Rc<Gate> {
         let mut known = self.known.borrow_mut();
-        let gate = known.entry(origin.unwrap_or_else(|_| url.to_owned()));
+        let gate = known.entry(url.origin().ascii_serialization());
         Rc::clone(gate.or_insert_with(|| {
             let (soon, most) = match most {
                 Some(most) => (most, most),
@@ -70,13 +69,20 @@ pub(super) struct Throttled {
 }
 
 impl Gate {
-    /// Notes which protocol the host speaks.
-    pub(super) fn speaks(&self, protocol: Protocol) {
+    /// Notes which protocol the host speaks. Over HTTP/1.1 a request is a connection, of which there may be `sockets`, and
+    /// one more would only wait.
+    pub(super) fn speaks(&self, protocol: Protocol, sockets: Option<usize>) {
         match protocol {
-            Protocol::Http10 | Protocol::Http11 if self.automatic => {
-                self.host.borrow_mut().aimd().cap(AUTO_HTTP1);
+            Protocol::Http10 | Protocol::Http11 => {
+                let usual = if self.automatic {
+                    AUTO_HTTP1
+                } else {
+                    usize::MAX
+                };
+                let most = sockets.unwrap_or(usual);
+                self.host.borrow_mut().aimd().cap(most);
             }
-            Protocol::Http10 | Protocol::Http11 | Protocol::Http2 | Protocol::Http3 => {}
+            Protocol::Http2 | Protocol::Http3 => {}
         }
     }
 
@@ -208,9 +214,16 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
     fn gate() -> (Rc<Gate>, Instant) {
         let now = Instant::now();
-        (Hosts::default().gate("https://h/f", Some(8), now), now)
+        (
+            Hosts::default().gate(&url("https://h/f"), Some(8), now),
+            now,
+        )
     }
 
     fn status(code: u16, seconds: Option<u64>) -> Failure {
@@ -224,7 +237,7 @@ mod tests {
     fn urls_of_one_origin_share_a_gate() {
         let now = Instant::now();
         let hosts = Hosts::default();
-        let gate = |url| hosts.gate(url, None, now);
+        let gate = |text| hosts.gate(&url(text), None, now);
         assert!(Rc::ptr_eq(&gate("https://h/a"), &gate("https://h:443/b?c")));
         assert!(!Rc::ptr_eq(&gate("https://h/a"), &gate("http://h/a")));
         assert!(!Rc::ptr_eq(&gate("https://h/a"), &gate("https://i/a")));

@@ -12,6 +12,7 @@ use crate::Error;
 use crate::answer::Refusal;
 use crate::entity::Entity;
 use crate::hash::Checksum;
+use crate::http::Protocol;
 use crate::range::{ByteRange, RangeSet};
 use crate::report::{Level, Update};
 use crate::resolve::checksum::Found;
@@ -95,12 +96,8 @@ impl<'a> Job<'a> {
     pub(super) async fn open(&self, mut earlier: Option<&Earlier>) -> Result<Opening, Error> {
         let mut attempt = 0;
         loop {
-            let request = resolve(
-                &self.context.client,
-                self.source,
-                earlier,
-                Context::wall_clock(),
-            );
+            let visit = self.context.visit(self.source);
+            let request = resolve(&visit, earlier);
             let problem = tokio::select! {
                 opening = timed(self.context.stall, request) => match opening {
                     Ok(opening) => return self.wanted(opening),
@@ -376,12 +373,16 @@ impl<'a> Job<'a> {
         Some(place)
     }
 
-    pub(super) fn progress(&self, bytes: u64, requests: usize) {
+    /// On HTTP/2 the requests of a file share a connection, before it each has its own.
+    pub(super) fn progress(&self, bytes: u64, requests: usize, protocol: Protocol) {
         self.tell(Update::Progress {
             id: self.id,
             bytes,
             requests,
-            connections: requests,
+            connections: match protocol {
+                Protocol::Http10 | Protocol::Http11 => requests,
+                Protocol::Http2 | Protocol::Http3 => requests.min(1),
+            },
         });
     }
 

@@ -27,7 +27,7 @@ use crate::hash::{Algorithm, Checksum};
 use crate::net::Client;
 use crate::plan;
 use crate::report::Reporter;
-use crate::resolve::{self, Opening, Resource, Source};
+use crate::resolve::{self, Opening, Resource, Session, Source, Visit};
 use crate::resume::Leftovers;
 use crate::retry::Policy;
 use crate::sink::{self, Existing, OnConflict, Part, Sink};
@@ -43,10 +43,14 @@ use verify::Check;
 pub struct Context {
     /// Runs the transfers.
     pub client: Client,
+    /// What the user brings to servers.
+    pub session: Session,
     /// Where files go.
     pub destination: Destination,
     /// Concurrent range requests at one host; `None` = as many as prove useful.
     pub threads: Option<usize>,
+    /// Sockets to one host, where the user named a number.
+    pub sockets: Option<usize>,
     /// How files are cut; the number of requests is set for each.
     pub chunks: plan::Options,
     /// Whether the browser asks for slices without an end.
@@ -122,8 +126,18 @@ impl Context {
     }
 
     /// Seconds since 1970.
-    fn wall_clock() -> u64 {
+    pub(crate) fn wall_clock() -> u64 {
         Self::wall_time().as_secs()
+    }
+
+    /// A way to a source, from here and now.
+    fn visit<'a>(&'a self, source: &'a Source) -> Visit<'a> {
+        Visit {
+            client: &self.client,
+            session: &self.session,
+            source,
+            now: Self::wall_clock(),
+        }
     }
 
     /// Resolves when the user wants to stop.

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::Context;
 use super::fetch::{File, Place};
 use super::job::{Stop, earlier, earlier_from, is_resumable};
+use crate::Error;
 use crate::answer::Meaning;
 use crate::net::Transfer;
 use crate::resolve::{Opening, Problem};
@@ -177,7 +178,8 @@ impl File<'_> {
         self.resolving.set(false);
         let (opening, problem) = match end {
             Ok(end) => end,
-            Err(Stop::Fatal(error)) if opened && !self.proven.get() => {
+            Err(Stop::Fatal(error)) if opened && !self.proven.get() && is_denied(&error) => {
+                // Good for one request, whose body may bring everything.
                 self.alone(&error.to_string());
                 return Ok(None);
             }
@@ -214,6 +216,20 @@ impl File<'_> {
         }
         self.limit.set(1);
     }
+}
+
+/// Whether the server has the file, and not for us.
+fn is_denied(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Failed {
+            failure: Failure::Status {
+                code: 401 | 403,
+                ..
+            },
+            ..
+        }
+    )
 }
 
 /// Whether an address that is no longer good fails like this.

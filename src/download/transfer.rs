@@ -15,7 +15,7 @@ use crate::entity::Validator;
 use crate::fingerprint::headers::Places;
 use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
 use crate::range::ByteRange;
-use crate::resolve::head;
+use crate::resolve::{head, plain};
 use crate::retry::Failure;
 use crate::schedule::{Chunk, ChunkId};
 
@@ -76,8 +76,10 @@ impl File<'_> {
             head = timed(self.job.context.stall, head(&mut transfer)) => head?,
             () = self.robbed(chunk.id) => return Ok(()),
         };
+        let now = Context::wall_clock();
+        self.job.context.session.learn(&place.url, &head, now)?;
         let slice = answer::slice(&head, chunk.range, chunk.open, &self.resource.entity)
-            .map_err(|refusal| Failure::of(refusal, &head, Context::wall_clock()))?;
+            .map_err(|refusal| Failure::of(refusal, &head, now))?;
         answered.set(true);
         let _served = Served::new(&self.served);
         if slice.whole {
@@ -98,16 +100,18 @@ impl File<'_> {
         } else {
             chunk.range.request()
         };
+        let context = self.job.context;
         let places = Places {
             range: Some(range),
             strong_etag: validator.if_match(),
             if_range: validator.if_range(),
             last_modified: validator.last_modified.clone(),
-            authorization: place.authorization.clone(),
-            ..Places::default()
+            ..context
+                .session
+                .places(self.job.source, &place.url, Context::wall_clock())
         };
         Request {
-            url: place.url.clone(),
+            url: plain(&place.url),
             kind: Kind::Slice,
             places,
         }

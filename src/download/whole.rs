@@ -36,7 +36,7 @@ pub(super) async fn whole(
                 }
                 return end;
             }
-            _ = ticks.tick() => job.progress(got.get(), 1),
+            _ = ticks.tick() => job.progress(got.get(), 1, resource.protocol),
             left = left(&mut follow) => drop(left?),
             over = job.over() => return Err(Stop::Fatal(over)),
         }
