@@ -238,7 +238,8 @@ impl<'a> File<'a> {
         // A file without any request would wait for others that may wait for it.
         let free = gate.free(now).max(usize::from(busy == 0));
         schedule.expect(gate.expected());
-        let chunk = schedule.start(self.limit.get().min(busy + free), now)?;
+        let most = self.limit.get().min(self.job.context.pace.requests(now));
+        let chunk = schedule.start(most.min(busy + free), now)?;
         gate.begun(now);
         place.share.set(schedule.busy(now), self.served.get());
         self.moved.notify_waiters();

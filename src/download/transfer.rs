@@ -80,9 +80,7 @@ impl File<'_> {
         let now = Context::wall_clock();
         let context = self.job.context;
         context.session.learn(&place.url, &head, now)?;
-        if context.sockets.is_none() {
-            place.share.gate.takes(transfer.streams());
-        }
+        self.note_streams(&transfer);
         if let Some(guard) = page::challenge(&head) {
             return Err(Failure::Refused(Refusal::Challenge(guard)).into());
         }
@@ -158,6 +156,7 @@ impl File<'_> {
             let Some(Block { offset, mut bytes }) = block else {
                 return Err(Failure::Short.into());
             };
+            self.note_streams(&transfer);
             self.note_arrival(id, bytes.len()).await;
             let mut at = range.start + offset;
             let end = at + bytes.len() as u64;
@@ -185,6 +184,13 @@ impl File<'_> {
             Ok(())
         } else {
             Err(Failure::Refused(Refusal::Changed).into())
+        }
+    }
+
+    /// Keeps to what the server takes on one connection, unless several are wanted.
+    fn note_streams(&self, transfer: &Transfer) {
+        if self.job.context.sockets.is_none() {
+            self.place.borrow().share.gate.takes(transfer.streams());
         }
     }
 

@@ -117,6 +117,13 @@ impl Body {
         self.since = 0;
     }
 
+    /// The server may change its mind at any time.
+    fn note_streams(&self) {
+        if let Some(streams) = hooks::most_streams(self.handle) {
+            self.streams.store(streams, Ordering::Relaxed);
+        }
+    }
+
     fn send(&self, event: Event) {
         // Nobody listens any more when the flow has dropped the transfer; a cancel is on its way.
         let _ = self.events.send(event);
@@ -129,9 +136,7 @@ impl Handler for Body {
             && let Some(head) = reader.line(data, &self.url)
         {
             self.head = None;
-            if let Some(streams) = hooks::most_streams(self.handle) {
-                self.streams.store(streams, Ordering::Relaxed);
-            }
+            self.note_streams();
             self.send(Event::Head(head));
         }
         true
@@ -143,6 +148,7 @@ impl Handler for Body {
             self.flush();
             return Err(WriteError::Pause);
         }
+        self.note_streams();
         let length = data.len();
         self.credit -= isize::try_from(length).unwrap_or(isize::MAX);
         while !data.is_empty() {
