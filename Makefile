@@ -25,7 +25,7 @@ CARGO_DENY := 0.20.2
 CARGO_DEB  := 3.8.0
 
 .DEFAULT_GOAL := build
-.PHONY: build run test test-system bench deny install uninstall screens dist deb setup clean help
+.PHONY: build run test test-system bench deny install uninstall screens dist deb setup reliability clean help
 
 build: setup ## build the release binary, target/release/hs
 	$(CARGO) build --locked --release -j $(JOBS) --bin hs
@@ -44,6 +44,9 @@ test: setup ## all tests that need no network and no privileges
 
 test-system: setup ## the slow tests, against real servers on this machine
 	$(CARGO) test --locked --release -j $(JOBS) --test main -- --ignored
+
+reliability: setup ## write docs/RELIABILITY.md anew from the cases in tests/cases
+	WRITE_RELIABILITY=1 $(CARGO) test --locked -j $(JOBS) --test main cases::table
 
 bench: setup ## benchmarks
 	$(CARGO) bench --locked -j $(JOBS)

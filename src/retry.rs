@@ -70,6 +70,9 @@ pub enum Fault {
     /// The request cannot be made at all: bad URL, unsupported scheme, forbidden redirect.
     #[error("the request is impossible: {0}")]
     Impossible(String),
+    /// Something of this side's own cannot be used: a client certificate, an interface.
+    #[error("cannot be done from here: {0}")]
+    Unable(String),
     /// Anything else from the transport.
     #[error("transfer failed: {0}")]
     Other(String),
@@ -133,6 +136,7 @@ impl Failure {
                 | Fault::Protocol(_)
                 | Fault::TooManyRedirects
                 | Fault::Impossible(_)
+                | Fault::Unable(_)
                 | Fault::Other(_) => false,
             },
             Failure::Refused(refusal) => *refusal == Refusal::Whole,
@@ -295,7 +299,10 @@ fn course_of_fault(fault: &Fault) -> Course {
         Fault::Resolve | Fault::Proxy(_) | Fault::Tls(_) | Fault::Protocol(_) => Course::Briefly,
         Fault::RefusedStream | Fault::Http11Required | Fault::Goaway { code: 0 } => Course::Free,
         Fault::Goaway { .. } => Course::Retry,
-        Fault::Certificate(_) | Fault::TooManyRedirects | Fault::Impossible(_) => Course::Fatal,
+        Fault::Certificate(_)
+        | Fault::TooManyRedirects
+        | Fault::Impossible(_)
+        | Fault::Unable(_) => Course::Fatal,
     }
 }
 

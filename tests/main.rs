@@ -23,6 +23,7 @@ mod files;
 mod fingerprints;
 mod json_lines;
 mod layers;
+mod options_net;
 mod resume;
 mod retry;
 mod stream;

@@ -21,7 +21,7 @@ use crate::fingerprint::headers::Places;
 use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
 use crate::plan::Options;
 use crate::range::ByteRange;
-use crate::resolve::{Opening, Problem, Resource, head};
+use crate::resolve::{Opening, Problem, Resource, head, plain};
 use crate::retry::{Failure, Verdict};
 use crate::schedule::{Chunk, ChunkId, Outcome, Schedule};
 use crate::sink::{self, Follow, Sink};
@@ -155,18 +155,19 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Goes on with the body that opened the file, whose next byte is the one at `from`. One that begins with bytes that are
-    /// there already, as when a stream is begun again, is let go at once: nothing can be made of it but [`whole`].
+    /// Goes on with the body that opened the file, whose next byte is the one at `from`. It may begin with some bytes that
+    /// are there, to show that it goes on with the same file. One with many, as when a stream is begun again, is let go at
+    /// once: nothing can be made of it but [`whole`].
     fn adopt<'b>(
         &'b self,
         opened: Transfer,
         from: u64,
         transfers: &mut Transfers<'b>,
     ) -> Option<ChunkId> {
-        // The body may begin with bytes that are there, to show that it goes on with the same file.
         let missing = self.sink.done().complement(self.length);
         let gap = missing.iter().find(|gap| gap.end > from);
-        let at = gap.map_or(from, |gap| gap.start.max(from));
+        let near = gap.filter(|gap| gap.start.saturating_sub(from) <= answer::MAX_OVERLAP);
+        let at = near.map_or(from, |gap| gap.start.max(from));
         let first = self.schedule.borrow_mut().adopt(at, Context::now());
         if first.range.is_empty() {
             let mut schedule = self.schedule.borrow_mut();
@@ -199,24 +200,26 @@ impl<'a> File<'a> {
         } else {
             chunk.range.request()
         };
+        let (context, now) = (self.job.context, Context::wall_clock());
+        let url = &self.resource.url;
         let places = Places {
             range: Some(range),
             strong_etag: validator.if_match(),
             if_range: validator.if_range(),
             last_modified: validator.last_modified.clone(),
-            authorization: self.resource.authorization.clone(),
-            ..Places::default()
+            ..context.session.places(self.job.source, url, now)
         };
         let request = Request {
-            url: self.resource.url.clone(),
+            url: plain(url),
             kind: Kind::Slice,
             places,
         };
-        let mut transfer = self.job.context.client.start(request);
+        let mut transfer = context.client.start(request);
         let head = tokio::select! {
-            head = timed(self.job.context.stall, head(&mut transfer)) => head?,
+            head = timed(context.stall, head(&mut transfer)) => head?,
             () = self.robbed(chunk.id) => return Ok(()),
         };
+        context.session.learn(url, &head, now)?;
         let slice = answer::slice(&head, chunk.range, chunk.open, &self.resource.entity)
             .map_err(|refusal| Failure::of(refusal, &head, Context::wall_clock()))?;
         if slice.whole {

@@ -81,12 +81,8 @@ impl<'a> Job<'a> {
     pub(super) async fn open(&self, mut earlier: Option<&Earlier>) -> Result<Opening, Error> {
         let mut attempt = 0;
         loop {
-            let request = resolve(
-                &self.context.client,
-                self.source,
-                earlier,
-                Context::wall_clock(),
-            );
+            let visit = self.context.visit(self.source);
+            let request = resolve(&visit, earlier);
             let problem = tokio::select! {
                 opening = timed(self.context.stall, request) => match opening {
                     Ok(opening) => return self.wanted(opening),

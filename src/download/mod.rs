@@ -23,7 +23,7 @@ use crate::http::Protocol;
 use crate::net::Client;
 use crate::plan;
 use crate::report::Reporter;
-use crate::resolve::{self, Opening, Resource, Source};
+use crate::resolve::{self, Opening, Resource, Session, Source, Visit};
 use crate::resume::Leftovers;
 use crate::retry::Policy;
 use crate::sink::{self, Existing, OnConflict, Part, Sink};
@@ -41,10 +41,14 @@ const AUTO_HTTP1: usize = 6;
 pub struct Context {
     /// Runs the transfers.
     pub client: Client,
+    /// What the user brings to servers.
+    pub session: Session,
     /// Where files go.
     pub destination: Destination,
     /// Concurrent range requests; `None` = by protocol.
     pub threads: Option<usize>,
+    /// Sockets to one host, where the user named a number.
+    pub sockets: Option<usize>,
     /// How files are cut; the number of requests is set for each.
     pub chunks: plan::Options,
     /// Whether the browser asks for slices without an end.
@@ -107,17 +111,31 @@ impl Context {
         clippy::disallowed_methods,
         reason = "dates of Retry-After are held against the wall clock"
     )]
-    fn wall_clock() -> u64 {
+    pub(crate) fn wall_clock() -> u64 {
         SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs())
     }
 
+    /// A way to a source, from here and now.
+    fn visit<'a>(&'a self, source: &'a Source) -> Visit<'a> {
+        Visit {
+            client: &self.client,
+            session: &self.session,
+            source,
+            now: Self::wall_clock(),
+        }
+    }
+
+    /// Over HTTP/1.1 a request is a connection, and one more than there may be would only wait.
     fn requests(&self, protocol: Protocol) -> usize {
-        self.threads.unwrap_or(match protocol {
-            Protocol::Http10 | Protocol::Http11 => AUTO_HTTP1,
-            Protocol::Http2 | Protocol::Http3 => AUTO_HTTP2,
-        })
+        match protocol {
+            Protocol::Http10 | Protocol::Http11 => self
+                .threads
+                .unwrap_or(AUTO_HTTP1)
+                .min(self.sockets.unwrap_or(usize::MAX)),
+            Protocol::Http2 | Protocol::Http3 => self.threads.unwrap_or(AUTO_HTTP2),
+        }
     }
 
     /// Resolves when the user wants to stop.

@@ -13,7 +13,7 @@ use curl::easy::Easy2;
 use curl::multi::{Easy2Handle, Multi, MultiWaker};
 
 use super::handler::Body;
-use super::{Command, Error, Event, Id, Options, hooks, setup};
+use super::{Command, Connections, Error, Event, Id, Options, hooks, setup};
 
 /// Longest single wait; libcurl shortens it to its next timer, the waker to nothing.
 const WAIT: Duration = Duration::from_secs(3600);
@@ -40,9 +40,7 @@ pub(super) fn spawn(
 fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<MultiWaker, Error>>) {
     let _worn = hooks::wear(&options.fingerprint);
     let mut multi = Multi::new();
-    let configured = multi
-        .pipelining(false, true)
-        .and_then(|()| multi.set_max_connects(256))
+    let configured = limit(&mut multi, options.connections)
         .map_err(|error| Error::setup(format!("configuring the curl multi handle: {error}")));
     let ready_to_go = configured.is_ok();
     let _ = ready.send(configured.map(|()| multi.waker()));
@@ -56,6 +54,16 @@ fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<Mult
         }
         .drive();
     }
+}
+
+fn limit(multi: &mut Multi, connections: Option<Connections>) -> Result<(), curl::MultiError> {
+    multi.pipelining(false, true)?;
+    multi.set_max_connects(256)?;
+    if let Some(connections) = connections {
+        multi.set_max_host_connections(connections.most.max(1))?;
+        multi.set_max_concurrent_streams(connections.streams.max(1))?;
+    }
+    Ok(())
 }
 
 struct Driver {
