@@ -28,7 +28,7 @@ main() {
         DIST_MOUNTS=own exec unshare --mount "$0" "$dist"
     fi
     mkdir -p "$dist"
-    root "$dist/bare" ca-certificates
+    root "$dist/bare"
     root "$dist/build" ca-certificates,gcc,g++,make,patch,git,libclang-dev,python3-pip
     chroot "$dist/build" cmake --version >/dev/null 2>&1 || chroot "$dist/build" pip3 install "cmake==$cmake"
     build
@@ -42,11 +42,11 @@ fail() {
     exit 1
 }
 
-# root FOLDER PACKAGES: a Debian root. One that is there and complete is used again.
+# root FOLDER [PACKAGES]: a Debian root. One that is there and complete is used again.
 root() {
     [ ! -e "$1/complete" ] || return 0
     rm -rf "$1"
-    debootstrap --variant=minbase --include="$2" "$suite" "$1" "$mirror"
+    debootstrap --variant=minbase ${2:+--include="$2"} "$suite" "$1" "$mirror"
     : >"$1/complete"
 }
 
