@@ -30,7 +30,10 @@ main() {
     mkdir -p "$dist"
     root "$dist/bare"
     root "$dist/build" ca-certificates,gcc,g++,make,patch,git,libclang-dev,python3-pip
-    chroot "$dist/build" cmake --version >/dev/null 2>&1 || chroot "$dist/build" pip3 install "cmake==$cmake"
+    # Trusts whom this machine trusts, which may be behind a proxy.
+    cp -L /etc/ssl/certs/ca-certificates.crt "$dist/build/etc/ssl/certs/"
+    chroot "$dist/build" cmake --version >/dev/null 2>&1 || chroot "$dist/build" env -i \
+        PATH=/usr/bin:/bin PIP_CERT=/etc/ssl/certs/ca-certificates.crt pip3 install "cmake==$cmake"
     build
     check_symbols
     pack
