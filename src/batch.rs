@@ -8,9 +8,9 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::download::{self, Context, Outcome, Search, Turn, download};
+use crate::download::{self, Context, Destination, Outcome, Search, Turn, download};
 use crate::plan;
-use crate::report::{Level, Reporter, Update};
+use crate::report::{Reporter, Update};
 use crate::resolve::Source;
 use crate::retry::Policy;
 use crate::sink::{self, Output};
@@ -40,13 +40,6 @@ pub fn run(config: &Config, reporter: &Reporter) -> Result<u8, Error> {
 async fn all(config: &Config, reporter: &Reporter) -> Result<u8, Error> {
     let (stop, stopped) = watch::channel(None);
     let context = context(config, reporter.clone(), stopped)?;
-    for warning in &config.warnings {
-        context.reporter.send(Update::Message {
-            id: None,
-            level: Level::Warning,
-            text: warning.clone(),
-        });
-    }
     reporter.send(Update::Planned {
         files: config.sources.urls.len(),
     });
@@ -113,6 +106,8 @@ async fn one_stream(config: &Config, context: &Context, window: u64) -> Result<u
 fn sources(config: &Config) -> impl Iterator<Item = Source> {
     config.sources.urls.iter().map(|url| Source {
         checksum: config.sources.checksum.clone(),
+        name: config.sources.out.clone(),
+        pages: config.files.accept_html,
         ..Source::new(url.clone())
     })
 }
@@ -174,7 +169,11 @@ fn context(
     Ok(Context {
         client: online::client(config)?,
         session: online::session(config),
-        dir: config.files.dir.clone(),
+        destination: Destination {
+            on_conflict: config.files.on_conflict,
+            max_size: config.files.max_size,
+            ..Destination::new(config.files.dir.clone())
+        },
         threads: config.limits.threads,
         sockets: config.limits.connections,
         chunks,

@@ -44,6 +44,13 @@ fn download(config: &Config) -> ExitCode {
         journal: config.report.log.is_some(),
     });
     open_log(config, &reporter);
+    for warning in &config.warnings {
+        reporter.send(Update::Message {
+            id: None,
+            level: Level::Warning,
+            text: warning.clone(),
+        });
+    }
     let exit_code = batch::run(config, &reporter).unwrap_or_else(|error| {
         reporter.send(aborted(&error));
         error.exit_code()

@@ -45,6 +45,7 @@ const MODULES: &[(Layer, &[&str])] = &[
             "http",
             "entity",
             "answer",
+            "page",
             "sums",
             "redact",
         ],

@@ -12,7 +12,6 @@ use crate::Error;
 use crate::answer::Refusal;
 use crate::entity::Entity;
 use crate::hash::Checksum;
-use crate::http::Headers;
 use crate::range::{ByteRange, RangeSet};
 use crate::report::{Level, Update};
 use crate::resolve::checksum::Found;
@@ -63,7 +62,7 @@ impl<'a> Job<'a> {
         context.reporter.send(Update::Started {
             id,
             url: url.clone(),
-            name: resolve::name::of(&Headers::default(), &source.url, &source.url),
+            name: resolve::name::expected(source),
         });
         Self {
             context,
@@ -85,7 +84,7 @@ impl<'a> Job<'a> {
             let request = resolve(&visit, earlier);
             let problem = tokio::select! {
                 opening = timed(self.context.stall, request) => match opening {
-                    Ok(opening) => return Ok(opening),
+                    Ok(opening) => return self.wanted(opening),
                     Err(problem) => problem,
                 },
                 stopped = self.context.stopped() => return Err(stopped),
@@ -106,6 +105,23 @@ impl<'a> Job<'a> {
                     return Err(self.failed(problem));
                 }
             }
+        }
+    }
+
+    /// Refuses what is larger than the user wants.
+    fn wanted(&self, opening: Opening) -> Result<Opening, Error> {
+        let length = opening.resource.entity.length.unwrap_or(0);
+        self.not_too_large(length).map(|()| opening)
+    }
+
+    pub(super) fn not_too_large(&self, length: u64) -> Result<(), Error> {
+        match self.context.destination.max_size {
+            Some(limit) if length > limit => Err(Error::TooLarge {
+                url: self.url.clone(),
+                length,
+                limit,
+            }),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -21,6 +21,7 @@ use crate::fingerprint::headers::Edit;
 use crate::hash::Checksum;
 use crate::http::{Head, Protocol};
 use crate::net::{self, Client, Event, Kind, Request, Transfer};
+use crate::page;
 use crate::range::ByteRange;
 use crate::retry::{Failure, Fault};
 
@@ -38,6 +39,10 @@ pub struct Source {
     pub home: Url,
     /// Headers for this source, over those for all.
     pub headers: Vec<Edit>,
+    /// The name that the file is to have: one path component.
+    pub name: Option<String>,
+    /// A page for people is welcome where a file is expected.
+    pub pages: bool,
 }
 
 impl Source {
@@ -49,6 +54,8 @@ impl Source {
             url,
             checksum: None,
             headers: Vec::new(),
+            name: None,
+            pages: false,
         }
     }
 }
@@ -152,7 +159,7 @@ pub async fn resolve(visit: &Visit<'_>, earlier: Option<&Earlier>) -> Result<Ope
     } = start;
     let resource = Resource {
         url: arrival.url.clone(),
-        name: name::of(&arrival.head.headers, &visit.source.url, &arrival.url),
+        name: name::of(visit.source, &arrival.head.headers, &arrival.url),
         entity: first.entity,
         ranges: first.ranges,
         until_close: first.until_close,
@@ -190,6 +197,9 @@ async fn begin(visit: &Visit<'_>) -> Result<Start, Problem> {
 /// Takes a body that brings the whole file, or asks for one as it is stored if this is encoded.
 async fn from_zero(visit: &Visit<'_>, mut arrival: Arrival) -> Result<Start, Problem> {
     let refused = |refusal| Failure::of(refusal, &arrival.head, visit.now);
+    if !visit.source.pages {
+        page::no_page(&arrival.head, &name::expected(visit.source)).map_err(refused)?;
+    }
     let mut first = answer::first(&arrival.head).map_err(refused)?;
     if first.encoded.is_some() {
         // Ranges of an encoding are useless; a slice's headers ask for the bytes as they are stored.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hydrastream::download::{self, Context, Outcome, Search, Turn};
+use hydrastream::download::{self, Context, Destination, Outcome, Search, Turn};
 use hydrastream::hash::{Algorithm, Checksum, Hasher};
 use hydrastream::net::{self, Client};
 use hydrastream::report::{self, Reporter, Style};
@@ -277,7 +277,7 @@ impl Stage<'_> {
         Context {
             client: client.unwrap(),
             session: Session::default(),
-            dir: self.dir(),
+            destination: Destination::new(self.dir()),
             threads: world.threads,
             sockets: None,
             chunks: chunks(world),
