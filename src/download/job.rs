@@ -12,6 +12,7 @@ use crate::Error;
 use crate::answer::Refusal;
 use crate::entity::Entity;
 use crate::hash::Checksum;
+use crate::http::Protocol;
 use crate::range::{ByteRange, RangeSet};
 use crate::report::{Level, Update};
 use crate::resolve::checksum::Found;
@@ -313,12 +314,16 @@ impl<'a> Job<'a> {
         Some(place)
     }
 
-    pub(super) fn progress(&self, bytes: u64, requests: usize) {
+    /// On HTTP/2 the requests of a file share a connection, before it each has its own.
+    pub(super) fn progress(&self, bytes: u64, requests: usize, protocol: Protocol) {
         self.tell(Update::Progress {
             id: self.id,
             bytes,
             requests,
-            connections: requests,
+            connections: match protocol {
+                Protocol::Http10 | Protocol::Http11 => requests,
+                Protocol::Http2 | Protocol::Http3 => requests.min(1),
+            },
         });
     }
 

@@ -35,7 +35,7 @@ pub(super) async fn whole(
                 }
                 return end;
             }
-            _ = ticks.tick() => job.progress(got.get(), 1),
+            _ = ticks.tick() => job.progress(got.get(), 1, resource.protocol),
             left = left(&mut follow) => drop(left?),
             stopped = job.context.stopped() => return Err(Stop::Fatal(stopped)),
         }

@@ -35,14 +35,14 @@ pub struct Source {
     pub url: Url,
     /// What the bytes must hash to.
     pub checksum: Option<Checksum>,
-    /// What credentials and secret headers of the command line are for: the URL itself, unless it is a mirror's.
-    pub home: Url,
-    /// Headers for this source, over those for all.
-    pub headers: Vec<Edit>,
     /// The name that the file is to have: one path component.
     pub name: Option<String>,
     /// A page for people is welcome where a file is expected.
     pub pages: bool,
+    /// What credentials and secret headers of the command line are for: the URL itself, unless it is a mirror's.
+    pub home: Url,
+    /// Headers for this source, over those for all.
+    pub headers: Vec<Edit>,
 }
 
 impl Source {
@@ -53,9 +53,9 @@ impl Source {
             home: url.clone(),
             url,
             checksum: None,
-            headers: Vec::new(),
             name: None,
             pages: false,
+            headers: Vec::new(),
         }
     }
 }
