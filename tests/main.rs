@@ -22,5 +22,6 @@ mod resume;
 mod retry;
 mod stream;
 mod system_browsers;
+mod system_servers;
 mod verify;
 mod wire;
