@@ -25,36 +25,38 @@ const IN_FLIGHT: usize = 24 * MIB;
 /// Requests to plan a stream for where neither the user nor, yet, the protocol says how many.
 const USUAL: usize = 8;
 
-/// Downloads everything and returns the exit code: the failures' common one, or 1.
+/// Downloads everything and returns the exit code: the failures' common one, or 1. What happens to files is told to
+/// `reporter`, which the caller closes.
 ///
 /// # Errors
 /// Only what prevents the run as a whole; a file's failure is reported and counted.
-pub fn run(config: &Config) -> Result<u8, Error> {
+pub fn run(config: &Config, reporter: &Reporter) -> Result<u8, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Internal(format!("starting the runtime: {error}")))?;
-    let code = runtime.block_on(all(config));
+    let code = runtime.block_on(all(config, reporter));
     // Blocks that a cancelled download was writing need not be waited for: nothing claims them.
     runtime.shutdown_background();
     code
 }
 
-async fn all(config: &Config) -> Result<u8, Error> {
+async fn all(config: &Config, reporter: &Reporter) -> Result<u8, Error> {
     let (stop, stopped) = watch::channel(None);
-    let context = context(config, stopped)?;
+    let context = context(config, reporter.clone(), stopped)?;
+    reporter.send(Update::Planned {
+        files: config.urls.len(),
+    });
     let work = async {
         match context.chunks.window {
             None => Ok(each(config, &context).await),
             Some(window) => one_stream(config, &context, window).await,
         }
     };
-    let code = tokio::select! {
+    tokio::select! {
         code = work => code,
         error = watch_signals(&stop, context.chunks.window.is_none()) => Err(error),
-    };
-    context.reporter.close();
-    code
+    }
 }
 
 /// To disk: a file that fails does not keep the next one from being tried.
@@ -114,7 +116,7 @@ fn tell(context: &Context, id: usize, result: Result<Outcome, Error>) {
             bytes,
             checksums,
             verified,
-        }) => Update::Finished {
+        }) => Update::Completed {
             id,
             path,
             bytes,
@@ -125,6 +127,8 @@ fn tell(context: &Context, id: usize, result: Result<Outcome, Error>) {
         Err(Error::Disk(sink::Error::ReaderGone)) => return,
         Err(error) => Update::Failed {
             id,
+            kind: error.kind(),
+            exit_code: error.exit_code(),
             error: error.to_string(),
             hint: error.hint(),
         },
@@ -141,7 +145,11 @@ fn common(code: u8, next: u8) -> u8 {
     }
 }
 
-fn context(config: &Config, stop: watch::Receiver<Option<i32>>) -> Result<Context, Error> {
+fn context(
+    config: &Config,
+    reporter: Reporter,
+    stop: watch::Receiver<Option<i32>>,
+) -> Result<Context, Error> {
     let window = (IN_FLIGHT / config.threads.unwrap_or(8)).clamp(512 * 1024, 2 * MIB);
     let client = Client::new(net::Options {
         fingerprint: Arc::new(config.fingerprint.clone()),
@@ -178,7 +186,7 @@ fn context(config: &Config, stop: watch::Receiver<Option<i32>>) -> Result<Contex
             (true, true) => Search::Everywhere,
         },
         unverified: Cell::new(false),
-        reporter: Reporter::new(config.quiet),
+        reporter,
         stop,
     })
 }

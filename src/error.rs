@@ -120,6 +120,26 @@ impl Error {
         }
     }
 
+    /// One word for what failed, for programs; it goes with the exit code.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Internal(_) => "internal",
+            Self::Usage { .. } => "usage",
+            Self::Checksum { .. } => "integrity",
+            Self::Failed { failure, .. } => match failure {
+                Failure::Network(_) | Failure::Short => "network",
+                Failure::Status { .. } | Failure::Refused(_) => "http",
+            },
+            Self::Changed { .. } => "changed",
+            Self::BrokenOff { source, .. } => source.kind(),
+            Self::Disk(sink::Error::Held { .. }) => "held",
+            Self::Disk(sink::Error::ReaderGone) => "reader-gone",
+            Self::Disk(_) => "disk",
+            Self::Interrupted { .. } => "interrupted",
+        }
+    }
+
     /// What the user can do.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use hydrastream::cli::fingerprint::Fingerprint as Action;
 use hydrastream::cli::{Cli, Command};
 use hydrastream::inspect::Progress;
+use hydrastream::report::{Reporter, Update};
 use hydrastream::{Config, Error, batch, config, fingerprint, inspect, net};
 
 fn main() -> ExitCode {
@@ -34,13 +35,30 @@ fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         });
     }
-    match Config::new(&cli).and_then(|config| batch::run(&config)) {
-        Ok(code) => ExitCode::from(code),
+    match Config::new(&cli) {
+        Ok(config) => download(&config),
         Err(error) => {
             complain(&error, cli.quiet);
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// The run proper. How it ended is the last that is reported.
+fn download(config: &Config) -> ExitCode {
+    let reporter = Reporter::new(config.quiet);
+    let exit_code = batch::run(config, &reporter).unwrap_or_else(|error| {
+        reporter.send(Update::Aborted {
+            kind: error.kind(),
+            exit_code: error.exit_code(),
+            error: error.to_string(),
+            hint: error.hint(),
+        });
+        error.exit_code()
+    });
+    reporter.send(Update::Summary { exit_code });
+    reporter.close();
+    ExitCode::from(exit_code)
 }
 
 /// What clap says of a mistake, in the form of all other errors: its first sentence, and its tip or else where to look.

@@ -16,6 +16,7 @@ mod checksums;
 mod common;
 mod download;
 mod errors;
+mod faults;
 mod fingerprints;
 mod layers;
 mod resume;

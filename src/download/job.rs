@@ -11,9 +11,11 @@ use super::{Context, fetch};
 use crate::Error;
 use crate::entity::Entity;
 use crate::hash::Checksum;
+use crate::http::Headers;
 use crate::range::{ByteRange, RangeSet};
 use crate::report::{Level, Update};
-use crate::resolve::{Earlier, Opening, Problem, Source, resolve};
+use crate::resolve::checksum::Found;
+use crate::resolve::{self, Earlier, Opening, Problem, Resource, Source, resolve};
 use crate::retry::{self, Failure, Fault, Policy, Verdict};
 use crate::sink::{self, Identity, Sink};
 
@@ -52,12 +54,19 @@ impl From<sink::Error> for Stop {
 }
 
 impl<'a> Job<'a> {
+    /// Tells that the file begins, too.
     pub(super) fn new(context: &'a Context, id: usize, source: &'a Source) -> Self {
+        let url = Error::redact(source.url.as_str());
+        context.reporter.send(Update::Started {
+            id,
+            url: url.clone(),
+            name: resolve::name::of(&Headers::default(), &source.url, &source.url),
+        });
         Self {
             context,
             id,
             source,
-            url: Error::redact(source.url.as_str()),
+            url,
             no_ranges: Cell::new(false),
             all_begun: RefCell::default(),
         }
@@ -145,14 +154,23 @@ impl<'a> Job<'a> {
             if rounds > MAX_ROUNDS {
                 return Err(self.failed(problem));
             }
-            self.retrying(&problem, Duration::ZERO);
+            let reason = problem.to_string();
             let keep = is_resumable(&entity) && !self.no_ranges.get();
             let keep = keep && !self.must_restart(&problem);
             let left = keep.then(|| earlier(&entity, &sink.done()));
             opening = self.open(left.as_ref()).await?;
-            if !opening.resumed {
+            if opening.resumed {
+                self.tell(Update::Reresolved {
+                    id: self.id,
+                    reason,
+                });
+            } else {
                 let now = &opening.resource.entity;
                 self.begin_again(sink, &entity, now, problem).await?;
+                self.tell(Update::Restarted {
+                    id: self.id,
+                    reason,
+                });
             }
             entity = opening.resource.entity.clone();
         }
@@ -219,9 +237,8 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Says once in a run that a file had nothing to be verified by.
-    pub(super) fn note_unverified(&self, place: Option<&str>) {
-        if place.is_none() && !self.context.unverified.replace(true) {
+    fn note_unverified(&self) {
+        if !self.context.unverified.replace(true) {
             let text =
                 "no checksum to verify by was found; --checksum gives one, --sidecar looks further";
             self.note(text.to_owned());
@@ -229,24 +246,65 @@ impl<'a> Job<'a> {
     }
 
     pub(super) fn note(&self, text: String) {
-        let level = Level::Info;
-        self.context.reporter.send(Update::Message { level, text });
+        self.tell(Update::Message {
+            id: Some(self.id),
+            level: Level::Info,
+            text,
+        });
+    }
+
+    /// Says what the server has and what of it, `resumed` bytes, is here already.
+    pub(super) fn resolved(
+        &self,
+        resource: &Resource,
+        name: &str,
+        resumed: u64,
+        checksum: Option<&Checksum>,
+    ) {
+        self.tell(Update::Resolved {
+            id: self.id,
+            name: name.to_owned(),
+            size: resource.entity.length,
+            ranges: resource.ranges,
+            protocol: resource.protocol,
+            checksum: checksum.cloned(),
+            resumed,
+        });
+    }
+
+    /// Says which checksum holds, or once in a run that a file had nothing to be verified by. Returns who stated it.
+    pub(super) fn verified(&self, held: Option<Found>) -> Option<String> {
+        let Some(Found { checksum, place }) = held else {
+            self.note_unverified();
+            return None;
+        };
+        self.tell(Update::Verified {
+            id: self.id,
+            checksum,
+            place: place.clone(),
+        });
+        Some(place)
     }
 
     pub(super) fn progress(&self, bytes: u64, requests: usize) {
-        self.context.reporter.send(Update::Progress {
+        self.tell(Update::Progress {
             id: self.id,
             bytes,
             requests,
+            connections: requests,
         });
     }
 
-    pub(super) fn retrying(&self, problem: &Problem, after: Duration) {
-        self.context.reporter.send(Update::Retry {
+    pub(super) fn retrying(&self, problem: &Problem, delay: Duration) {
+        self.tell(Update::Retry {
             id: self.id,
             reason: problem.to_string(),
-            after,
+            delay,
         });
+    }
+
+    fn tell(&self, update: Update) {
+        self.context.reporter.send(update);
     }
 }
 

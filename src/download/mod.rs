@@ -21,7 +21,7 @@ use crate::hash::{Algorithm, Checksum};
 use crate::http::Protocol;
 use crate::net::Client;
 use crate::plan;
-use crate::report::{Reporter, Update};
+use crate::report::Reporter;
 use crate::resolve::{Opening, Resource, Source};
 use crate::retry::Policy;
 use crate::sink::{self, Existing, Part, Sink};
@@ -152,7 +152,7 @@ pub async fn download(context: &Context, id: usize, source: &Source) -> Result<O
     if let Some(path) = finished(&job, &check, &opening.resource, part.as_ref()).await? {
         return Ok(Outcome::Skipped { path });
     }
-    let part = prepare(&job, part, &opening).await?;
+    let part = prepare(&job, &check, part, &opening).await?;
     let hashing = tokio::spawn(part.hash(check.algorithms()));
     let fetching = job.fetch(Sink::Part(&part), opening);
     let found = match check.search_beside(context, fetching).await {
@@ -171,13 +171,13 @@ pub async fn download(context: &Context, id: usize, source: &Source) -> Result<O
         let kept = Some(part.reject().await?);
         return Err(job.wrong(expected, actual, kept));
     }
-    job.note_unverified(verdict.place.as_deref());
+    let verified = job.verified(verdict.held);
     let bytes = part.done().len();
     Ok(Outcome::Complete {
         path: part.commit().await?,
         bytes,
         checksums: verdict.digests,
-        verified: verdict.place,
+        verified,
     })
 }
 
@@ -205,7 +205,12 @@ async fn finished(
 }
 
 /// The part file for what is opening: the earlier one if that goes on, else an empty one.
-async fn prepare(job: &Job<'_>, part: Option<Part>, opening: &Opening) -> Result<Part, Error> {
+async fn prepare(
+    job: &Job<'_>,
+    check: &Check<'_>,
+    part: Option<Part>,
+    opening: &Opening,
+) -> Result<Part, Error> {
     let resource = &opening.resource;
     let identity = job.identity(&resource.entity);
     let part = match part {
@@ -216,11 +221,6 @@ async fn prepare(job: &Job<'_>, part: Option<Part>, opening: &Opening) -> Result
         }
         None => Part::create(&job.context.dir, &resource.name, &identity)?,
     };
-    job.context.reporter.send(Update::Started {
-        id: job.id,
-        name: part.name().to_owned(),
-        size: resource.entity.length,
-        resumed: part.done().len(),
-    });
+    job.resolved(resource, part.name(), part.done().len(), check.expected());
     Ok(part)
 }

@@ -11,7 +11,6 @@ use super::job::Job;
 use super::verify::Check;
 use super::{Context, Outcome};
 use crate::Error;
-use crate::report::Update;
 use crate::resolve::Source;
 use crate::sink::{Output, Pipe, Sink};
 
@@ -61,18 +60,10 @@ pub async fn stream(
     let opening = job.open(None).await?;
     let base = wait(turn.base, 0).await;
     job.all_begun.replace(Some(begun));
-    let (name, length) = (
-        opening.resource.name.clone(),
-        opening.resource.entity.length,
-    );
+    let name = opening.resource.name.clone();
     let check = Check::new(context, source, &opening.resource);
     let pipe = Pipe::new(output, base, check.algorithms());
-    context.reporter.send(Update::Started {
-        id,
-        name: name.clone(),
-        size: length,
-        resumed: 0,
-    });
+    job.resolved(&opening.resource, &name, 0, check.expected());
     let fetching = job.fetch(Sink::Pipe(&pipe), opening);
     let fetched = check.search_beside(context, async {
         fetching.await?;
@@ -90,12 +81,12 @@ pub async fn stream(
     if let Some((expected, actual)) = verdict.wrong {
         return Err(job.wrong(expected, actual, None));
     }
-    job.note_unverified(verdict.place.as_deref());
+    let verified = job.verified(verdict.held);
     Ok(Outcome::Complete {
         path: name.into(),
         bytes: pipe.written(),
         checksums: verdict.digests,
-        verified: verdict.place,
+        verified,
     })
 }
 

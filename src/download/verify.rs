@@ -37,8 +37,8 @@ pub(super) struct Verdict {
     pub(super) digests: Vec<Checksum>,
     /// The expected checksum and the one there is, if they differ.
     pub(super) wrong: Option<(Checksum, Checksum)>,
-    /// Who stated the checksum that held; `None` if nobody stated one.
-    pub(super) place: Option<String>,
+    /// The checksum that held, and who stated it; `None` if nobody stated one.
+    pub(super) held: Option<Found>,
 }
 
 impl<'a> Check<'a> {
@@ -114,7 +114,7 @@ impl<'a> Check<'a> {
             return Verdict {
                 digests: self.only(digests, None),
                 wrong: None,
-                place: None,
+                held: None,
             };
         };
         let actual = digests.iter().find(|d| d.algorithm == checksum.algorithm);
@@ -122,7 +122,10 @@ impl<'a> Check<'a> {
         let wrong = wrong.map(|actual| (checksum.clone(), actual.clone()));
         Verdict {
             // A digest that was not computed proves nothing.
-            place: actual.is_some().then_some(place),
+            held: actual.is_some().then_some(Found {
+                checksum: checksum.clone(),
+                place,
+            }),
             digests: self.only(digests, Some(checksum.algorithm)),
             wrong,
         }

@@ -53,7 +53,7 @@ impl Bars {
 impl Face for Bars {
     fn show(&mut self, update: Update, now: Instant) {
         // The moving line says it already.
-        let is_start = matches!(update, Update::Started { .. });
+        let is_start = matches!(update, Update::Resolved { .. });
         let line = self.tracks.note(update, now);
         self.remove_finished();
         if let Some(line) = line.filter(|_| !is_start) {
@@ -140,20 +140,13 @@ mod tests {
     fn line(name: &str, size: Option<u64>, columns: usize) -> String {
         let start = Instant::now();
         let now = start + Duration::from_secs(10);
-        let (id, name, resumed) = (0, name.to_owned(), 0);
         let mut tracks = Tracks::default();
-        let started = Update::Started {
-            id,
-            name,
-            size,
-            resumed,
-        };
-        tracks.note(started, start);
-        let (bytes, requests) = (48_129_638, 8);
+        super::super::testing::begin(&mut tracks, name, size, 0, start);
         let progress = Update::Progress {
-            id,
-            bytes,
-            requests,
+            id: 0,
+            bytes: 48_129_638,
+            requests: 8,
+            connections: 8,
         };
         tracks.note(progress, now);
         compose(tracks.get(0).unwrap(), columns, now)

@@ -8,105 +8,26 @@
 
 mod bar;
 mod plain;
+#[cfg(test)]
+mod testing;
 mod text;
 mod track;
+mod update;
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::hash::Checksum;
+pub use update::{Level, Update};
 
 /// How often a face may draw.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Updates on their way above which progress is left out.
 const BACKLOG: usize = 256;
-
-/// Something to show. `id` numbers a file within the run.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Update {
-    /// A file begins.
-    Started {
-        /// The file.
-        id: usize,
-        /// Its name.
-        name: String,
-        /// Its length in bytes, if known.
-        size: Option<u64>,
-        /// Bytes that an earlier run left; they do not count as speed.
-        resumed: u64,
-    },
-    /// A file has come further.
-    Progress {
-        /// The file.
-        id: usize,
-        /// Bytes that are there, those of an earlier run included. Fewer than before after a restart.
-        bytes: u64,
-        /// Requests in flight.
-        requests: usize,
-    },
-    /// A file waits before it asks again.
-    Retry {
-        /// The file.
-        id: usize,
-        /// What went wrong.
-        reason: String,
-        /// How long it waits.
-        after: Duration,
-    },
-    /// A file is complete.
-    Finished {
-        /// The file.
-        id: usize,
-        /// Where it is.
-        path: PathBuf,
-        /// Its length.
-        bytes: u64,
-        /// Its digests.
-        checksums: Vec<Checksum>,
-        /// Who vouches for one of them; `None` if nobody does.
-        verified: Option<String>,
-    },
-    /// A file was complete before the run.
-    Skipped {
-        /// The file.
-        id: usize,
-        /// Where it is.
-        path: PathBuf,
-    },
-    /// A file could not be completed.
-    Failed {
-        /// The file.
-        id: usize,
-        /// What failed, and why.
-        error: String,
-        /// What the user can do.
-        hint: Option<String>,
-    },
-    /// Something about the run as a whole.
-    Message {
-        /// How much it matters.
-        level: Level,
-        /// One sentence.
-        text: String,
-    },
-}
-
-/// How much a message matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Good to know.
-    Info,
-    /// Something is not as it should be, and the run goes on.
-    Warning,
-    /// Something failed.
-    Error,
-}
 
 /// How updates are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -278,15 +199,16 @@ mod tests {
         let (sender, seen) = mpsc::channel();
         let reporter = Reporter::with_face(Slow(sender));
         let message = |n: usize| Update::Message {
+            id: None,
             level: Level::Info,
             text: n.to_string(),
         };
         for n in 0..2_000 {
-            let (id, bytes, requests) = (0, n as u64, 1);
             reporter.send(Update::Progress {
-                id,
-                bytes,
-                requests,
+                id: 0,
+                bytes: n as u64,
+                requests: 1,
+                connections: 1,
             });
             reporter.clone().send(message(n));
         }
@@ -305,6 +227,8 @@ mod tests {
         let reporter = Reporter::new(true);
         reporter.send(Update::Failed {
             id: 0,
+            kind: "network",
+            exit_code: 4,
             error: "not to be seen".to_owned(),
             hint: None,
         });

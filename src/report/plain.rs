@@ -90,6 +90,7 @@ fn progress(track: &Track, now: Instant) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing;
     use super::*;
     use crate::hash::{Algorithm, Checksum};
 
@@ -98,25 +99,21 @@ mod tests {
         let start = Instant::now();
         let mut lines = Lines::new(Vec::new());
         let id = 3;
-        let started = Update::Started {
-            id,
-            name: "a.bin".to_owned(),
-            size: Some(1000 << 20),
-            resumed: 100 << 20,
-        };
-        lines.show(started, start);
+        for update in testing::start(id, "a.bin", Some(1000 << 20), 100 << 20) {
+            lines.show(update, start);
+        }
         for second in 0..=25 {
             let now = start + Duration::from_secs(second);
-            let (bytes, requests) = ((100 + 10 * second) << 20, 8);
             let update = Update::Progress {
                 id,
-                bytes,
-                requests,
+                bytes: (100 + 10 * second) << 20,
+                requests: 8,
+                connections: 1,
             };
             lines.show(update, now);
             lines.tick(now);
         }
-        let finished = Update::Finished {
+        let finished = Update::Completed {
             id,
             path: "d/a.bin".into(),
             bytes: 1000 << 20,
@@ -130,6 +127,8 @@ mod tests {
         lines.tick(start + Duration::from_secs(31));
         let failed = Update::Failed {
             id: 4,
+            kind: "http",
+            exit_code: 4,
             error: "not found".to_owned(),
             hint: Some("check the address".to_owned()),
         };

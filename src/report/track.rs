@@ -20,32 +20,57 @@ impl Tracks {
     /// Takes note of an update. Returns the line that says it, if it is to be said.
     pub(super) fn note(&mut self, update: Update, now: Instant) -> Option<String> {
         let line = match update {
-            Update::Started {
+            Update::Planned { .. } | Update::Verified { .. } | Update::Summary { .. } => {
+                return None;
+            }
+            Update::Started { id, name, .. } => {
+                self.0.insert(id, Track::new(&name, now));
+                return None;
+            }
+            Update::Resolved {
                 id,
                 name,
                 size,
                 resumed,
+                ..
             } => {
-                let track = Track::new(name, size, resumed, now);
-                let line = track.announcement();
-                self.0.insert(id, track);
-                line
+                let track = self.0.get_mut(&id)?;
+                track.resolve(&name, size, resumed, now);
+                track.announcement()
             }
             Update::Progress {
                 id,
                 bytes,
                 requests,
+                ..
             } => {
                 if let Some(track) = self.0.get_mut(&id) {
                     track.advance(bytes, requests, now);
                 }
                 return None;
             }
-            Update::Retry { id, reason, after } => {
+            Update::Retry { id, reason, delay } => {
                 let track = self.0.get_mut(&id);
-                return track.and_then(|track| track.retry(&reason, after, now));
+                return track.and_then(|track| track.retry(&reason, delay, now));
             }
-            Update::Finished {
+            Update::Throttled {
+                id,
+                reason,
+                requests,
+                ..
+            } => {
+                let name = &self.0.get(&id)?.name;
+                format!("{name}: {reason}; at most {requests} at once from here on")
+            }
+            Update::Reresolved { id, reason } => {
+                let name = &self.0.get(&id)?.name;
+                format!("{name}: {reason}; goes on from the original address")
+            }
+            Update::Restarted { id, reason } => {
+                let name = &self.0.get(&id)?.name;
+                format!("{name}: {reason}; begun anew")
+            }
+            Update::Completed {
                 id,
                 path,
                 bytes,
@@ -67,12 +92,14 @@ impl Tracks {
                 self.0.remove(&id);
                 format!("complete already: {}", path.display())
             }
-            Update::Failed { id, error, hint } => {
+            Update::Failed {
+                id, error, hint, ..
+            } => {
                 self.0.remove(&id);
-                let hint = hint.map_or(String::new(), |hint| format!("\nhint: {hint}"));
-                format!("hs: {error}{hint}")
+                complaint(&error, hint.as_deref())
             }
-            Update::Message { level, text } => message(level, &text),
+            Update::Aborted { error, hint, .. } => complaint(&error, hint.as_deref()),
+            Update::Message { level, text, .. } => message(level, &text),
         };
         Some(text::clean(&line))
     }
@@ -86,6 +113,11 @@ impl Tracks {
     pub(super) fn get(&self, id: usize) -> Option<&Track> {
         self.0.get(&id)
     }
+}
+
+fn complaint(error: &str, hint: Option<&str>) -> String {
+    let hint = hint.map_or(String::new(), |hint| format!("\nhint: {hint}"));
+    format!("hs: {error}{hint}")
 }
 
 fn message(level: super::Level, text: &str) -> String {
@@ -122,13 +154,13 @@ pub(super) struct Track {
 }
 
 impl Track {
-    fn new(name: String, size: Option<u64>, resumed: u64, now: Instant) -> Self {
+    fn new(name: &str, now: Instant) -> Self {
         Self {
-            name: text::clean(&name),
-            size,
-            bytes: resumed,
+            name: text::clean(name),
+            size: None,
+            bytes: 0,
             requests: 0,
-            resumed,
+            resumed: 0,
             started: now,
             told: now,
             rate: 0.0,
@@ -151,6 +183,12 @@ impl Track {
         let missing = self.size?.saturating_sub(self.bytes);
         let speed = self.speed(now).filter(|&speed| speed >= 1.0)?;
         Duration::try_from_secs_f64(missing as f64 / speed).ok()
+    }
+
+    fn resolve(&mut self, name: &str, size: Option<u64>, resumed: u64, now: Instant) {
+        self.name = text::clean(name);
+        (self.size, self.bytes, self.resumed) = (size, resumed, resumed);
+        (self.started, self.told) = (now, now);
     }
 
     fn advance(&mut self, bytes: u64, requests: usize, now: Instant) {
@@ -209,24 +247,17 @@ mod tests {
 
     fn started(resumed: u64, now: Instant) -> Tracks {
         let mut tracks = Tracks::default();
-        tracks.note(
-            Update::Started {
-                id: 0,
-                name: "a\u{1b}.bin".to_owned(),
-                size: Some(1000 * MIB),
-                resumed,
-            },
-            now,
-        );
+        let name = "a\u{1b}.bin";
+        super::super::testing::begin(&mut tracks, name, Some(1000 * MIB), resumed, now);
         tracks
     }
 
     fn progress(tracks: &mut Tracks, bytes: u64, now: Instant) {
-        let (id, requests) = (0, 4);
         let update = Update::Progress {
-            id,
+            id: 0,
             bytes,
-            requests,
+            requests: 4,
+            connections: 4,
         };
         assert_eq!(tracks.note(update, now), None);
     }
@@ -268,12 +299,12 @@ mod tests {
         let mut tracks = started(0, start);
         let mut retry = |seconds| {
             let now = start + Duration::from_secs(seconds);
-            let (id, reason, after) = (
-                0,
-                "server \u{7}busy".to_owned(),
-                Duration::from_millis(1500),
-            );
-            tracks.note(Update::Retry { id, reason, after }, now)
+            let retry = Update::Retry {
+                id: 0,
+                reason: "server \u{7}busy".to_owned(),
+                delay: Duration::from_millis(1500),
+            };
+            tracks.note(retry, now)
         };
         let line = "a\u{FFFD}.bin: server \u{FFFD}busy; again in 1.5 s";
         assert_eq!(retry(0).as_deref(), Some(line));

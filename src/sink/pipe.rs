@@ -34,9 +34,16 @@ impl Output {
     /// # Errors
     /// [`Error::Output`] if it is closed, or there is no thread to be had.
     pub fn stdout(window: u64) -> Result<Self, Error> {
-        Stdout::new()
-            .and_then(|stdout| Self::start(stdout, window))
-            .map_err(output_error)
+        let stdout = Stdout::new().map_err(output_error)?;
+        Self::writer(stdout, window)
+    }
+
+    /// Whatever can be written to, as [`stdout`](Output::stdout) is.
+    ///
+    /// # Errors
+    /// [`Error::Output`] if there is no thread to be had.
+    pub fn writer(out: impl Write + Send + 'static, window: u64) -> Result<Self, Error> {
+        Self::start(out, window).map_err(output_error)
     }
 
     /// Nowhere: bytes are put in order and hashed.
@@ -44,7 +51,7 @@ impl Output {
     /// # Errors
     /// [`Error::Output`] if there is no thread to be had.
     pub fn nowhere(window: u64) -> Result<Self, Error> {
-        Self::start(io::sink(), window).map_err(output_error)
+        Self::writer(io::sink(), window)
     }
 
     fn start(out: impl Write + Send + 'static, window: u64) -> io::Result<Self> {
