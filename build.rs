@@ -30,7 +30,8 @@ mod names;
 mod schema;
 
 /// Functions of nghttp2 and BoringSSL whose callers in libcurl are led through `src/net/hooks.rs`.
-const HOOKS: [&str; 10] = [
+const HOOKS: [&str; 11] = [
+    "SSL_connect",
     "SSL_new",
     "SSL_write",
     "nghttp2_session_callbacks_set_send_callback",

@@ -23,6 +23,7 @@ mod resume;
 mod retry;
 mod stream;
 mod system_browsers;
+mod system_resumption;
 mod system_servers;
 mod verify;
 mod wire;

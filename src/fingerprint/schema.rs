@@ -130,7 +130,7 @@ pub struct OpaqueExtension {
     pub body: Vec<u8>,
 }
 
-/// Habits of NSS, the TLS library of Firefox.
+/// Habits of NSS, the TLS library of Firefox, and of Firefox with its sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Habit {
@@ -138,6 +138,10 @@ pub enum Habit {
     SharedX25519,
     /// session_ticket is left out when a TLS 1.3 session is resumed.
     NoTicketWithPsk,
+    /// Of the two sessions that are kept for a host, the older one is resumed first; otherwise the newer one.
+    OldestTicketFirst,
+    /// Sessions of TLS 1.2 are resumed only once, as those of TLS 1.3 always are.
+    SessionOnce,
 }
 
 /// The opening of an HTTP/2 connection (RFC 9113 §3.4), its flow control, and what requests on it look like.

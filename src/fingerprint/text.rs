@@ -202,6 +202,8 @@ fn habit_text(habit: Habit) -> String {
     quoted(match habit {
         Habit::SharedX25519 => "shared_x25519",
         Habit::NoTicketWithPsk => "no_ticket_with_psk",
+        Habit::OldestTicketFirst => "oldest_ticket_first",
+        Habit::SessionOnce => "session_once",
     })
 }
 

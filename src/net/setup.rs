@@ -45,6 +45,8 @@ fn configure(
     easy.connect_timeout(options.connect_timeout)?;
     easy.ssl_verify_peer(!options.insecure)?;
     easy.ssl_verify_host(!options.insecure)?;
+    // Ours remembers sessions as the browser does: see `tls::sessions`.
+    easy.ssl_sessionid_cache(false)?;
     if let Some(cacert) = &options.cacert {
         easy.cainfo(cacert)?;
     }
