@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,7 +10,7 @@ use tokio::sync::watch;
 use crate::download::{self, Context, Outcome, Search, Turn, download};
 use crate::net::{self, Client};
 use crate::plan;
-use crate::report::{Reporter, Update};
+use crate::report::{Level, Reporter, Update};
 use crate::resolve::Source;
 use crate::retry::Policy;
 use crate::sink::{self, Output};
@@ -44,8 +43,15 @@ pub fn run(config: &Config, reporter: &Reporter) -> Result<u8, Error> {
 async fn all(config: &Config, reporter: &Reporter) -> Result<u8, Error> {
     let (stop, stopped) = watch::channel(None);
     let context = context(config, reporter.clone(), stopped)?;
+    for warning in &config.warnings {
+        context.reporter.send(Update::Message {
+            id: None,
+            level: Level::Warning,
+            text: warning.clone(),
+        });
+    }
     reporter.send(Update::Planned {
-        files: config.urls.len(),
+        files: config.sources.urls.len(),
     });
     let work = async {
         match context.chunks.window {
@@ -102,9 +108,9 @@ async fn one_stream(config: &Config, context: &Context, window: u64) -> Result<u
 }
 
 fn sources(config: &Config) -> impl Iterator<Item = Source> {
-    config.urls.iter().map(|url| Source {
+    config.sources.urls.iter().map(|url| Source {
         url: url.clone(),
-        checksum: config.checksum.clone(),
+        checksum: config.sources.checksum.clone(),
     })
 }
 
@@ -123,7 +129,7 @@ fn tell(context: &Context, id: usize, result: Result<Outcome, Error>) {
             checksums,
             verified,
         },
-        Ok(Outcome::Skipped { path }) => Update::Skipped { id, path },
+        Ok(Outcome::Skipped { path, bytes }) => Update::Skipped { id, path, bytes },
         Err(Error::Disk(sink::Error::ReaderGone)) => return,
         Err(error) => Update::Failed {
             id,
@@ -150,19 +156,19 @@ fn context(
     reporter: Reporter,
     stop: watch::Receiver<Option<i32>>,
 ) -> Result<Context, Error> {
-    let window = (IN_FLIGHT / config.threads.unwrap_or(8)).clamp(512 * 1024, 2 * MIB);
+    let window = (IN_FLIGHT / config.limits.threads.unwrap_or(8)).clamp(512 * 1024, 2 * MIB);
     let client = Client::new(net::Options {
         fingerprint: Arc::new(config.fingerprint.clone()),
-        insecure: config.insecure,
-        cacert: config.cacert.clone(),
-        connect_timeout: Duration::from_secs(15),
+        insecure: config.net.insecure,
+        cacert: config.net.cacert.clone(),
+        connect_timeout: config.retry.connect_timeout,
         window,
     })
     .map_err(|error| Error::Internal(error.to_string()))?;
-    let requests = config.threads.unwrap_or(USUAL);
+    let requests = config.limits.threads.unwrap_or(USUAL);
     let chunks = match config.stream {
         None => plan::Options {
-            min_chunk: config.min_chunk,
+            min_chunk: config.limits.min_chunk,
             ..plan::Options::default()
         },
         Some(stream) => {
@@ -173,14 +179,18 @@ fn context(
     };
     Ok(Context {
         client,
-        dir: config.output.clone(),
-        threads: config.threads,
+        dir: config.files.dir.clone(),
+        threads: config.limits.threads,
         chunks,
         open_slices: config.fingerprint.slice.open,
-        policy: Policy::default(),
-        stall: Duration::from_secs(30),
-        algorithms: config.algorithms.clone(),
-        search: match (config.verify, config.sidecar) {
+        policy: Policy {
+            retries: config.retry.retries,
+            max_retry_after: config.retry.max_retry_after,
+            ..Policy::default()
+        },
+        stall: config.retry.stall_timeout,
+        algorithms: config.checksums.algorithms.clone(),
+        search: match (config.checksums.verify, config.checksums.sidecar) {
             (false, _) => Search::Off,
             (true, false) => Search::Likely,
             (true, true) => Search::Everywhere,

@@ -1,11 +1,17 @@
 //! What the command line accepts. Flags only: no default, no effect and no decision is here; `config` has those.
+//!
+//! Every value is taken as text, so that the same words are read, and refused, in one place whether they come from here, from
+//! the environment or from the config file. The groups below are the headings of `--help`.
 
+mod display;
 pub mod fingerprint;
+mod network;
+mod transfer;
+mod trust;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use serde::Serialize;
 
 const EXAMPLES: &str = "\
@@ -15,108 +21,57 @@ Examples:
   hs URL -th sha256 --checksum 9f86d0…               nothing unverified gets the final name
   hs URL.gz -t 20 -s -q | zcat | wc -l               many connections, one pipe, nothing on disk
   hs -s URL --checksum sha256:9f86d0… >/dev/null     only verify
+  hs -i urls.txt -o data --manifest data/MD5SUMS     many files, and a list for md5sum -c
+  hs --dry-run -i urls.txt                           how large they are, and whether they fit
 
-Exit codes: 0 complete, 2 usage, 3 checksum or size, 4 network or HTTP, 5 disk, 7 the file changed in the
-middle of a stream, 8 target in use, 130 and 143 interrupted (to disk: run the same command again to go on),
-141 the reader of standard output went away.";
+Every option can also stand in the config file (threads = 20) and in the environment (HS_THREADS=20); the command line
+wins, then the environment. MB is 1024² bytes.
+
+Exit codes: 0 complete, 2 usage, 3 checksum or size, 4 network or HTTP, 5 disk, 6 a page instead of the file, 7 the file
+changed in the middle of a stream, 8 target in use, 130 and 143 interrupted (to disk: run the same command again to go
+on), 141 the reader of standard output went away; 1 anything else, and failures of different kinds.";
 
 /// Download a file over many range requests, looking like a browser on the wire.
 #[derive(Debug, Parser, Serialize)]
-#[command(name = "hs", disable_version_flag = true, arg_required_else_help = false,
+#[command(name = "hs", disable_version_flag = true, arg_required_else_help = false, args_override_self = true,
     args_conflicts_with_subcommands = true, after_long_help = EXAMPLES)]
 pub struct Cli {
-    /// What to download: one or more http or https URLs
-    #[arg(value_name = "URL")]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub urls: Vec<String>,
-
-    /// Destination directory, created if missing [default: download]
-    #[arg(short, long, value_name = "DIR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output: Option<PathBuf>,
-
-    /// Concurrent range requests, 1 to 128 [default: auto]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=128))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub threads: Option<u8>,
-
-    /// Write the bytes in order to standard output; several URLs one after the other
-    ///
-    /// The exit status is known only behind the last byte: 3 if the checksum is wrong, 7 if the file changed on the server
-    /// meanwhile, 4 if the network failed. The first failure ends the stream. To a terminal nothing is written: that is
-    /// refused, unless a checksum is given, and then the bytes are only verified.
-    #[arg(short, long)]
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub stream: bool,
-
-    /// Bytes of a stream that may wait for those before them, MiB, at least 16 [default: auto]
-    ///
-    /// auto: two chunks for each request, from 64 to 256.
-    #[arg(short, long, value_name = "MB", value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub buffer: Option<u32>,
-
-    /// Target chunk of a stream, MiB; smaller if --buffer has no room for two of each request [default: 5]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stream_chunk_mb: Option<u32>,
-
-    /// Smallest chunk of a download to disk, MiB [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub min_chunk_mb: Option<u32>,
-
-    /// Browser to look like [default: chrome120]
-    #[arg(short = 'B', long, value_name = "NAME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub browser: Option<String>,
-
-    /// Expected checksum of a single URL: HEX, or ALGO:HEX
-    #[arg(long, value_name = "HEX")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub checksum: Option<String>,
-
-    /// Hash algorithm, also for --checksum; a comma list computes several; short form -th [default: md5]
-    ///
-    /// md5, sha1, sha224, sha256, sha384, sha512, sha3_224, sha3_256, sha3_384, sha3_512, blake2b, blake2s, blake3, crc32c.
-    #[arg(long, value_name = "ALGO")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub typehash: Option<String>,
-
-    /// Hold the file against a checksum that the server states; this is the default
-    #[arg(short = 'V', long, overrides_with = "no_verify")]
-    #[serde(skip)]
-    pub verify: bool,
-
-    /// Look for no checksum; one given with --checksum still counts
-    #[arg(short = 'N', long, overrides_with = "verify")]
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub no_verify: bool,
-
-    /// Look for a checksum beside the file on any host (URL.sha256, SHA256SUMS, …), not only where there is known to be one
-    #[arg(long)]
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub sidecar: bool,
-
-    /// Accept any certificate
-    #[arg(short = 'k', long)]
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub insecure: bool,
-
-    /// Trust the certificates in this PEM file instead of the system's
-    #[arg(long, value_name = "FILE")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cacert: Option<PathBuf>,
-
-    /// Print nothing on standard error
-    #[arg(short, long)]
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub quiet: bool,
-
-    /// Print the version and those of the libraries
-    #[arg(short, long)]
-    #[serde(skip)]
-    pub version: bool,
+    /// What is fetched and where it goes.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub download: transfer::Download,
+    /// Standard output instead of a directory.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub stream: transfer::Stream,
+    /// Checksums.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub verification: trust::Verification,
+    /// What a request looks like.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub browser: network::Browser,
+    /// How hosts are reached.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub connection: network::Connection,
+    /// Who asks.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub credentials: trust::Credentials,
+    /// Whom to trust.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub tls: trust::Tls,
+    /// When to give up.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub retries: network::Retries,
+    /// What is told, and where the settings come from.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub display: display::Display,
 
     /// What to do instead of downloading
     #[command(subcommand)]
@@ -138,16 +93,35 @@ impl Cli {
     /// # Errors
     /// clap's own, which also carries the text of `--help`.
     pub fn parse_from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(args.into_iter().map(long_form))
+        let mut options = true;
+        Self::try_parse_from(args.into_iter().map(|argument| {
+            options &= argument != "--";
+            if options {
+                long_form(argument)
+            } else {
+                argument
+            }
+        }))
+    }
+
+    /// The usage line, for whoever has typed nothing.
+    #[must_use]
+    pub fn usage() -> String {
+        Self::command().render_usage().to_string()
     }
 }
 
-/// The original's two-letter short options, which clap would read as a short option with a value.
+/// The original's two-letter short options, which clap would read as a short option with a value. No number of threads begins
+/// with an `h`, so `-thsha256` is clear too.
 fn long_form(argument: OsString) -> OsString {
-    match argument.to_str() {
-        Some("-th") => "--typehash".into(),
-        Some(text) if text.starts_with("-th=") => format!("--typehash={}", &text[4..]).into(),
-        _ => argument,
+    let Some(text) = argument.to_str() else {
+        return argument;
+    };
+    match text.strip_prefix("-th") {
+        Some("") => "--typehash".into(),
+        Some(value) => format!("--typehash={}", value.trim_start_matches('=')).into(),
+        None if text == "-nu" => "--no-ui".into(),
+        None => argument,
     }
 }
 
@@ -161,30 +135,36 @@ mod tests {
 
     #[test]
     fn the_definition_is_consistent() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 
     #[test]
     fn two_letter_options_work_as_in_the_original() {
-        assert_eq!(
-            parse("hs u -th sha256").unwrap().typehash.as_deref(),
-            Some("sha256")
-        );
-        assert_eq!(
-            parse("hs u -th=sha256").unwrap().typehash.as_deref(),
-            Some("sha256")
-        );
-        assert_eq!(parse("hs u -t 4").unwrap().threads, Some(4));
+        for line in [
+            "hs u -th sha256",
+            "hs u -th=sha256",
+            "hs u -thsha256",
+            "hs u --typehash sha256",
+        ] {
+            let cli = parse(line).unwrap();
+            assert_eq!(cli.verification.typehash.as_deref(), Some("sha256"));
+        }
+        assert!(parse("hs u -nu").unwrap().display.no_ui);
+        let threads = parse("hs u -t 4").unwrap().download.threads;
+        assert_eq!(threads.as_deref(), Some("4"));
     }
 
     #[test]
-    fn threads_have_a_range() {
-        for wrong in ["0", "129", "x"] {
-            assert_eq!(
-                parse(&format!("hs u -t {wrong}")).unwrap_err().exit_code(),
-                2
-            );
-        }
+    fn behind_two_dashes_nothing_is_an_option() {
+        let cli = parse("hs -nu -- -th").unwrap();
+        assert_eq!(cli.download.urls, ["-th"]);
+    }
+
+    #[test]
+    fn the_last_of_opposites_counts() {
+        let cli = parse("hs u --http2 --http1.1 -4 -6 -N -V").unwrap();
+        assert!(cli.connection.http1_1 && !cli.connection.http2);
+        assert!(cli.connection.ipv6 && !cli.connection.ipv4);
+        assert!(cli.verification.verify && !cli.verification.no_verify);
     }
 }

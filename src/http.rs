@@ -29,6 +29,15 @@ impl fmt::Display for Protocol {
     }
 }
 
+/// The versions of the Internet Protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IpVersion {
+    /// IPv4 (RFC 791).
+    V4,
+    /// IPv6 (RFC 8200).
+    V6,
+}
+
 /// Header fields in the order they arrived, repeats included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(

@@ -237,7 +237,10 @@ fn a_mistake_on_the_command_line_is_a_usage_error() {
         (&["--checksum", "abc", url], "--checksum"),
         (&["--checksum", "md7:00", url], "--checksum"),
         (&["--checksum", "sha256:00", url], "64"),
-        (&["--checksum", &"0".repeat(32), url, url], "--checksum"),
+        (
+            &["--checksum", &"0".repeat(32), url, "https://localhost:1/y"],
+            "--checksum",
+        ),
         (&["--cacert", "/no/such/file.pem", url], "/no/such/file.pem"),
     ];
     for (arguments, why) in wrong {

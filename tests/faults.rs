@@ -3,10 +3,11 @@
 //!
 //! A *seed* is a file, a server, a client and what befalls each answer (see [`world`] and [`fault`]); the fault of an answer
 //! depends on nothing but the seed, what is asked for, and how often that was asked for before. A failing seed says so,
-//! and is played again, aloud, by
+//! and is played again, aloud, or among others of one's choice, by
 //!
 //! ```text
 //! HS_FAULT_SEED=123 cargo test --test main faults::replay -- --nocapture
+//! HS_FAULT_SEED=100..200 cargo test --test main faults::replay -- --nocapture
 //! ```
 
 mod fault;
@@ -44,7 +45,14 @@ fn replay() {
     let Ok(seed) = std::env::var("HS_FAULT_SEED") else {
         return;
     };
-    let world = World::new(seed.parse().expect("a number"));
+    let number = |text: &str| {
+        text.parse()
+            .expect("HS_FAULT_SEED is a number, or two with .. between")
+    };
+    if let Some((from, to)) = seed.split_once("..") {
+        return play_all(number(from)..number(to));
+    }
+    let world = World::new(number(&seed));
     if let Err(what) = play(&world, true) {
         panic!("{what}");
     }

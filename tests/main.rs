@@ -12,12 +12,15 @@
     reason = "the origin is shared with a program of its own"
 )]
 
+mod cases;
 mod checksums;
 mod common;
 mod download;
 mod errors;
+mod faces;
 mod faults;
 mod fingerprints;
+mod json_lines;
 mod layers;
 mod resume;
 mod retry;

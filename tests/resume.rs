@@ -1,5 +1,7 @@
 //! A download that was interrupted, in whatever way, goes on where it stopped, and never with bytes of something else.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -176,6 +178,31 @@ fn a_file_that_has_grown_is_begun_anew() {
     site.set("/x.bin", version(2, SIZE + MIB + 1));
     hs.run(&["-t", "8", &url]).exits(0);
     hs.assert_only("x.bin", &content::bytes(2, 0..SIZE + MIB + 1));
+}
+
+#[test]
+fn a_part_that_the_server_cannot_go_on_with_is_begun_anew() {
+    // The file is another one now, and the server does not look at If-Range: it sends a part of that, or has no such part.
+    for size in [SIZE, MIB] {
+        let changed = Arc::new(AtomicBool::new(false));
+        let is_changed = Arc::clone(&changed);
+        let site = Site::behaving(Via::Http2, move |request, reply| {
+            if !is_changed.load(Ordering::Relaxed) {
+                return reply;
+            }
+            let mut request = request.clone();
+            request
+                .headers
+                .retain(|(name, _)| !name.eq_ignore_ascii_case("if-range"));
+            Resource::new(2, size).reply(&request)
+        });
+        let hs = Hs::trusting(&site);
+        let url = site.url(&format!("/x.bin?{SLOW}"));
+        interrupt(&site, &hs, &url);
+        changed.store(true, Ordering::Relaxed);
+        hs.run(&["-t", "8", &url]).exits(0);
+        hs.assert_only("x.bin", &content::bytes(2, 0..size));
+    }
 }
 
 #[test]

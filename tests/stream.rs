@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use crate::common::hs::{Done, Hs, sha256};
-use crate::common::origin::server::files::Resource;
+use crate::common::origin::server::content::Body;
+use crate::common::origin::server::files::{Resource, seed_of};
 use crate::common::origin::server::script::{Act, Point, Reply, Request};
 use crate::common::origin::{MIB, Site, Via, asks_range, bytes_of, in_every_way, most_active};
 
@@ -391,6 +392,29 @@ fn a_single_body_that_dies_goes_on_only_if_it_is_provably_the_same() {
                 assert_same(&out, &bytes[..out.len()]);
             }
         }
+    });
+}
+
+#[test]
+fn a_stream_that_is_begun_again_ends_although_ranges_are_ignored_by_then() {
+    // The first range is of another file, so all is begun again, and then the whole file comes for every range.
+    in_every_way(|via| {
+        let nth = counter();
+        let site = Site::behaving(via, move |request, mut reply| {
+            if !asks_range(request) {
+                return reply;
+            }
+            if nth() == 0 {
+                reply.latency = Duration::from_secs(1);
+                return reply.replace("ETag", "\"another\"");
+            }
+            reply.status = 200;
+            reply.body = Body::generated(seed_of("/again.bin"), 0..14 * MIB);
+            reply.headers.retain(|(name, _)| name != "Content-Range");
+            reply
+        });
+        let options = "-t 2 --stream-chunk-mb 1";
+        assert_streams(&site, options, "/again.bin", "limit=10000000", 14 * MIB);
     });
 }
 

@@ -153,6 +153,18 @@ impl Sink<'_> {
         }
     }
 
+    /// Whether these bytes are the same as those that are at this offset already. What is not there cannot differ, and what
+    /// is on its way to a reader is not looked at any more.
+    ///
+    /// # Errors
+    /// As [`Part::agrees`].
+    pub async fn agrees(self, offset: u64, bytes: Bytes) -> Result<bool, Error> {
+        match self {
+            Self::Part(part) => part.agrees(offset, bytes).await,
+            Self::Pipe(_) => Ok(true),
+        }
+    }
+
     /// What has been written.
     #[must_use]
     pub fn done(self) -> RangeSet {
@@ -187,6 +199,19 @@ impl Sink<'_> {
             Self::Pipe(pipe) => Some(pipe.follow()),
         }
     }
+}
+
+/// What to do if a file's name is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnConflict {
+    /// A finished file that is the same is left as it is; otherwise a free name is used.
+    Resume,
+    /// Whatever has the name is left as it is.
+    Skip,
+    /// It is replaced once the new one is complete.
+    Overwrite,
+    /// A free name is used.
+    Rename,
 }
 
 /// What is at the place of a finished file.

@@ -24,6 +24,9 @@ pub struct Hs {
 }
 
 impl Hs {
+    /// The log in the destination.
+    pub const LOG: &str = "download.log";
+
     /// Where the program is.
     pub const PROGRAM: &str = env!("CARGO_BIN_EXE_hs");
 
@@ -84,13 +87,14 @@ impl Hs {
         self.launch(command).wait()
     }
 
-    /// Names of all that is in the destination, sorted; none if it does not exist.
+    /// Names of all that is in the destination but for the log, sorted; none if it does not exist.
     pub fn files(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.dir()) else {
             return Vec::new();
         };
         let mut names: Vec<_> = entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != Self::LOG)
             .collect();
         names.sort();
         names
@@ -142,7 +146,7 @@ impl Hs {
 pub struct Running {
     child: Child,
     /// Collect standard output and standard error; `None` once they were taken.
-    readers: Option<[JoinHandle<String>; 2]>,
+    readers: Option<[JoinHandle<Vec<u8>>; 2]>,
 }
 
 impl Running {
@@ -170,26 +174,33 @@ impl Running {
     }
 
     /// Waits for the end.
-    pub fn wait(mut self) -> Done {
+    pub fn wait(self) -> Done {
+        self.wait_within(LIMIT)
+    }
+
+    /// Waits for the end, and fails if it takes longer than this.
+    pub fn wait_within(mut self, limit: Duration) -> Done {
         let begun = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break Some(status);
             }
-            if begun.elapsed() > LIMIT {
+            if begun.elapsed() > limit {
                 self.child.kill().unwrap();
                 break None;
             }
             std::thread::sleep(Duration::from_millis(5));
         };
         let [stdout, stderr] = self.readers.take().unwrap();
-        let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+        let (bytes, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
         let Some(status) = status else {
-            panic!("hs still ran after {LIMIT:?}; it had said:\n{stderr}");
+            panic!("hs still ran after {limit:?}; it had said:\n{stderr}");
         };
         Done {
             code: status.code(),
-            stdout,
+            stdout: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
             stderr,
         }
     }
@@ -208,7 +219,10 @@ impl Drop for Running {
 pub struct Done {
     /// `None` if a signal ended it.
     pub code: Option<i32>,
+    /// Standard output as text.
     pub stdout: String,
+    /// Standard output as it is.
+    pub bytes: Vec<u8>,
     pub stderr: String,
 }
 
@@ -266,11 +280,11 @@ pub fn sha256(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         pipe.read_to_end(&mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes).into_owned()
+        bytes
     })
 }
 

@@ -4,3 +4,4 @@ pub mod browser;
 pub mod capture;
 pub mod hs;
 pub mod origin;
+pub mod schema;

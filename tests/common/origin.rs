@@ -42,7 +42,11 @@ pub fn in_every_way(test: impl Fn(Via) + Sync) {
     });
 }
 
-type Behaviour = dyn Fn(&Request, Reply) -> Reply + Send + Sync;
+/// Makes of the right reply to a request the one that is sent.
+pub type Behaviour = dyn Fn(&Request, Reply) -> Reply + Send + Sync;
+
+/// Whether to accept another connection when so many are open.
+pub type Admission = dyn Fn(usize) -> bool + Send + Sync;
 
 /// A running origin.
 pub struct Site {
@@ -54,11 +58,16 @@ pub struct Site {
 struct Behaving {
     files: Arc<Files>,
     behaviour: Box<Behaviour>,
+    admission: Box<Admission>,
 }
 
 impl Script for Behaving {
     fn reply(&self, request: &Request) -> Reply {
         (self.behaviour)(request, self.files.reply(request))
+    }
+
+    fn admit(&self, open: usize) -> bool {
+        (self.admission)(open)
     }
 }
 
@@ -73,23 +82,39 @@ impl Site {
         via: Via,
         behaviour: impl Fn(&Request, Reply) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let mut config = Config::default();
-        if via == Via::Http1 {
-            config.tls.alpn = vec![Protocol::Http11];
-        }
-        Self::start(via, config, Box::new(behaviour))
+        Self::set_up(
+            via,
+            Config::default(),
+            Box::new(behaviour),
+            Box::new(|_| true),
+        )
     }
 
     /// A site over TLS that does everything right and is set up like this.
     pub fn configured(config: Config) -> Self {
-        Self::start(Via::Http2, config, Box::new(|_, reply| reply))
+        Self::set_up(
+            Via::Http2,
+            config,
+            Box::new(|_, reply| reply),
+            Box::new(|_| true),
+        )
     }
 
-    fn start(via: Via, config: Config, behaviour: Box<Behaviour>) -> Self {
+    /// A site with a setup, a behaviour and a door of its own.
+    pub fn set_up(
+        via: Via,
+        mut config: Config,
+        behaviour: Box<Behaviour>,
+        admission: Box<Admission>,
+    ) -> Self {
+        if via == Via::Http1 {
+            config.tls.alpn = vec![Protocol::Http11];
+        }
         let files = Arc::new(Files::new(Resource::new(0, MIB)));
         let script = Behaving {
             files: Arc::clone(&files),
             behaviour,
+            admission,
         };
         let origin = Origin::start(config, Arc::new(script), Arc::new(Log::default())).unwrap();
         Self { via, files, origin }

@@ -118,7 +118,7 @@ impl Fault {
                 let act = Self::act(world, dice, at);
                 Self::Break { at, act }
             }
-            7 if world.is_length_told() => Self::LengthMore(1 + dice.below(1000)),
+            7 if ranged => Self::LengthMore(1 + dice.below(1000)),
             7 => Self::Late(Duration::ZERO),
             8 => Self::Fewer(1 + bytes(dice)),
             _ => Self::Early(1 + dice.below(70_000)),
@@ -159,6 +159,7 @@ impl Fault {
             4 => Self::TwoLengths,
             5 => Self::Encoding(dice.pick(&["gzip", "br", "zstd", "identity", "x-odd"])),
             6 if world.via != Via::Http2 => Self::Garbage(dice.pick(&GARBAGE)),
+            7 if dice.percent(50) => Self::LengthMore(1 + dice.below(1000)),
             7 if ranged || world.checked => Self::LengthLess(1 + dice.below(1000)),
             2..=7 => Self::Status {
                 code: 404,

@@ -72,6 +72,12 @@ impl Body {
         Self::new(vec![Piece::Generated { seed, range }])
     }
 
+    /// The same, and another one behind it.
+    pub fn and(mut self, other: impl Into<Self>) -> Self {
+        self.pieces.extend(other.into().pieces);
+        self
+    }
+
     /// Bytes left.
     pub fn len(&self) -> u64 {
         self.pieces.iter().map(Piece::len).sum()

@@ -1,0 +1,95 @@
+//! What a request looks like, how hosts are reached, and when to give up.
+
+use clap::Args;
+use serde::Serialize;
+
+/// What a request looks like.
+#[derive(Debug, Args, Serialize)]
+#[command(next_help_heading = "Browser")]
+pub struct Browser {
+    /// Browser to look like: a name of hs fingerprint list, chrome, firefox, safari, edge, or a TOML file [default: chrome120]
+    #[arg(short = 'B', long, value_name = "NAME")]
+    pub browser: Option<String>,
+
+    /// Add or replace a header, in the place where the browser has it; 'Name:' removes it; repeatable
+    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
+    pub header: Vec<String>,
+
+    /// Page that led here
+    #[arg(short = 'e', long, value_name = "URL")]
+    pub referer: Option<String>,
+
+    /// User agent instead of the browser's own
+    #[arg(short = 'A', long, value_name = "STRING")]
+    pub user_agent: Option<String>,
+}
+
+/// How hosts are reached.
+#[derive(Debug, Args, Serialize)]
+#[command(next_help_heading = "Connection")]
+pub struct Connection {
+    /// Sockets per host [default: auto]
+    ///
+    /// auto: over HTTP/1.1 as many as requests, at most 6 unless -t was given; over HTTP/2 one, and more only when that one is
+    /// measured to be the limit.
+    #[arg(long, value_name = "N")]
+    pub connections: Option<String>,
+
+    /// Speak HTTP/1.1 only
+    #[arg(long = "http1.1", overrides_with = "http2")]
+    #[serde(rename = "http1.1")]
+    pub http1_1: bool,
+
+    /// Speak HTTP/2 only
+    #[arg(long, overrides_with = "http1_1")]
+    pub http2: bool,
+
+    /// Proxy: http, https, socks4a, socks5 or socks5h [default: of the environment]
+    #[arg(short = 'x', long, value_name = "URL")]
+    pub proxy: Option<String>,
+
+    /// Hosts for which no proxy is used, with commas; * is all
+    #[arg(long, value_name = "LIST")]
+    pub noproxy: Option<String>,
+
+    /// Use this address for a host and port; repeatable
+    #[arg(long, value_name = "HOST:PORT:ADDR")]
+    pub resolve: Vec<String>,
+
+    /// Use IPv4 only
+    #[arg(short = '4', long, overrides_with = "ipv6")]
+    pub ipv4: bool,
+
+    /// Use IPv6 only
+    #[arg(short = '6', long, overrides_with = "ipv4")]
+    pub ipv6: bool,
+
+    /// Network interface, address or host name to connect from
+    #[arg(long, value_name = "NAME")]
+    pub interface: Option<String>,
+}
+
+/// When to give up.
+#[derive(Debug, Args, Serialize)]
+#[command(next_help_heading = "Retries")]
+pub struct Retries {
+    /// Attempts per chunk without one new byte; 0 for none, inf for no end [default: 10]
+    #[arg(long, value_name = "N")]
+    pub retries: Option<String>,
+
+    /// Time for a connection to be made, in seconds [default: 15]
+    #[arg(long, value_name = "S")]
+    pub connect_timeout: Option<String>,
+
+    /// Time without a byte after which a request is made again, in seconds [default: 30]
+    #[arg(long, value_name = "S")]
+    pub stall_timeout: Option<String>,
+
+    /// Longest wait that a server may ask for, in seconds [default: 600]
+    #[arg(long, value_name = "S")]
+    pub max_retry_after: Option<String>,
+
+    /// Time without a byte from anywhere after which a file has failed, in seconds, or inf [default: 600]
+    #[arg(long, value_name = "S")]
+    pub give_up_after: Option<String>,
+}

@@ -1,0 +1,504 @@
+//! Section A: the answer to the first GET.
+
+use bytes::Bytes;
+
+use super::case::{BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, first, plain_requests};
+use super::section;
+use crate::common::hs::Hs;
+use crate::common::origin::server::content::Body;
+use crate::common::origin::server::files::Ranges;
+use crate::common::origin::server::script::{Act, Framing, Point, Reply, Request};
+use crate::common::origin::{MIB, Site, Via, asks_range, bytes_of, most_active};
+
+section!(
+    a01, a02, a03, a04, a05, a06, a07, a10, a11, a12, a13, a14, a16, a17, a18, a19, a21
+);
+
+const NETWORK: i32 = 4;
+
+fn a01() -> Case {
+    Case::new(
+        "A01",
+        "200 with a length, Accept-Ranges and a strong ETag",
+        "its body is the first slice, ranges come beside it",
+    )
+    .play(Play::large().over(EVERYWHERE).asked(|site, mode| {
+        let exchanges = site.exchanges();
+        assert_eq!(asks_range(&exchanges[0].request), mode == Mode::Resumed);
+        assert!(
+            exchanges[1..]
+                .iter()
+                .all(|e| asks_range(&e.request) && e.status == Some(206))
+        );
+        assert!(most_active(&exchanges) > 2, "ranges are not used");
+        let (sent, size) = (site.sent(), 14 * MIB + 3);
+        assert!(sent <= size + size / 50 + 2 * MIB, "{sent} bytes were sent");
+    }))
+    .play(
+        Play::small()
+            .what("too small for ranges")
+            .asked(|site, mode| {
+                assert_eq!(plain_requests(site), usize::from(mode != Mode::Resumed));
+            }),
+    )
+}
+
+fn a02() -> Case {
+    Case::new(
+        "A02",
+        "no Accept-Ranges",
+        "one range is tried: 206 means ranges, 200 a single stream",
+    )
+    .play(
+        Play::large()
+            .what("206")
+            .resource(|r| r.ranges = Ranges::Silent)
+            .asked(|site, _| {
+                assert!(most_active(&site.exchanges()) > 2, "ranges are not used");
+            }),
+    )
+    .play(
+        Play::large()
+            .what("200")
+            .resource(|r| r.ranges = Ranges::Ignored)
+            .asked(|site, _| {
+                let (sent, size) = (site.sent(), 14 * MIB + 3);
+                assert!(site.exchanges().len() <= 2);
+                assert!(sent <= size + 2 * MIB, "{sent} bytes were sent");
+            }),
+    )
+}
+
+fn a03() -> Case {
+    Case::new("A03", "Accept-Ranges: none", "a single stream").play(
+        Play::large()
+            .over(EVERYWHERE)
+            .resource(|r| r.ranges = Ranges::None)
+            .asked(|site, _| {
+                // To resume is worth a try: the field may have been another server's.
+                assert!(
+                    site.exchanges()
+                        .iter()
+                        .skip(1)
+                        .all(|e| !asks_range(&e.request))
+                );
+                assert_eq!(site.exchanges().len(), 1);
+            }),
+    )
+}
+
+fn a04() -> Case {
+    Case::new(
+        "A04",
+        "no length: chunked, or HTTP/2 without content-length",
+        "a single stream to its end; a resumed one goes by the length in Content-Range",
+    )
+    .play(
+        Play::of(14 * MIB + 5)
+            .over(EVERYWHERE)
+            .resource(|r| r.length = false)
+            .asked(|site, mode| {
+                if mode != Mode::Resumed {
+                    assert_eq!(site.exchanges().len(), 1);
+                }
+            }),
+    )
+    .play(
+        Play::small()
+            .what("and it breaks")
+            .resource(|r| r.length = false)
+            .origin(|| {
+                let is_first = first(1);
+                move |_, reply| match is_first() {
+                    true => reply.fault(Point::Body(100_000), Act::Reset),
+                    false => reply,
+                }
+            }),
+    )
+}
+
+/// An answer of HTTP/1.0 whose end is that of the connection.
+fn http10(mut reply: Reply) -> Reply {
+    reply.framing = Framing::UntilClose;
+    let head = "HTTP/1.0 200 OK\r\nContent-Type: application/octet-stream\r\nETag: \"v1\"\r\n\r\n";
+    reply.raw_head = Some(Bytes::from_static(head.as_bytes()));
+    reply
+}
+
+fn a05() -> Case {
+    let play = || Play::small().modes(BEGINNING);
+    let cut = |reply: Reply| http10(reply).fault(Point::Body(100_000), Act::Cut);
+    Case::new(
+        "A05",
+        "HTTP/1.0, the close of the connection ends the body",
+        "an orderly close is the end, and it is said that nobody stated a length; any other close is none",
+    )
+    .play(
+        play()
+            .over(HTTP1)
+            .says("no length was stated")
+            .origin(|| |_, reply| http10(reply)),
+    )
+    .play(play().what("cut once, without close_notify").over(&[Via::Http1]).origin(move || {
+        let is_first = first(1);
+        move |_, reply| match is_first() {
+            true => cut(reply),
+            false => http10(reply),
+        }
+    }))
+    .play(
+        play()
+            .what("cut in the clear, and a checksum finds it")
+            .over(&[Via::Clear])
+            .modes(&[Mode::Cold])
+            .options(&["--checksum", "sha256:0000000000000000000000000000000000000000000000000000000000000000"])
+            .origin(move || move |_, reply| cut(reply))
+            .ends(End::Fails(3, "checksum")),
+    )
+}
+
+fn a06() -> Case {
+    let empty = || Play::of(0).over(EVERYWHERE).modes(BEGINNING);
+    let none = |status| {
+        Play::small()
+            .origin(move || move |_, _| Reply::new(status, Body::default()))
+            .ends(End::Fails(NETWORK, "no content"))
+    };
+    Case::new(
+        "A06",
+        "an empty body; 204 and 205",
+        "a file without bytes; 204 and 205 are no file",
+    )
+    .play(empty().what("Content-Length: 0"))
+    .play(empty().what("no length").resource(|r| r.length = false))
+    .play(none(204).what("204"))
+    .play(none(205).what("205"))
+}
+
+fn a07() -> Case {
+    let play = || Play::small().modes(BEGINNING);
+    let part = |mut reply: Reply| {
+        reply.status = 206;
+        reply.with("Content-Range", "bytes 0-300000/300001")
+    };
+    Case::new(
+        "A07",
+        "206 although no range was asked for",
+        "refused; asked again, but not for ever",
+    )
+    .play(play().what("once").origin(move || {
+        let is_first = first(1);
+        move |_, reply| if is_first() { part(reply) } else { reply }
+    }))
+    .play(
+        play()
+            .what("always")
+            .origin(move || move |_, reply| part(reply))
+            .ends(End::Fails(NETWORK, "part")),
+    )
+}
+
+fn a10() -> Case {
+    Case::new("A10", "Content-Encoding: identity", "the same as none").play(
+        Play::slices()
+            .origin(|| |_, reply| reply.with("Content-Encoding", "identity"))
+            .asked(|site, _| assert!(site.exchanges().iter().any(|e| e.status == Some(206)))),
+    )
+}
+
+/// Says less than it sends.
+fn longer(mut reply: Reply) -> Reply {
+    reply.framing = Framing::Declared(reply.body.len());
+    reply.body = reply.body.and("these bytes belong to nobody");
+    reply
+}
+
+fn a11() -> Case {
+    Case::new(
+        "A11",
+        "a body longer than its Content-Length",
+        "cut at the declared end; HTTP/2 makes it an error of the stream, whose last bytes are asked for again",
+    )
+    .play(Play::small().origin(|| {
+        let is_first = first(1);
+        move |_, reply| if is_first() { longer(reply) } else { reply }
+    }))
+    .play(Play::small().what("always").over(HTTP1).origin(|| |_, reply| longer(reply)))
+}
+
+fn a12() -> Case {
+    let short = |act| {
+        move || {
+            let is_first = first(1);
+            move |_: &Request, reply: Reply| match is_first() {
+                true => reply.fault(Point::Body(50_001), act),
+                false => reply,
+            }
+        }
+    };
+    let goes_on = |site: &Site, mode| {
+        assert_eq!(
+            plain_requests(site),
+            usize::from(mode != Mode::Resumed),
+            "begun anew"
+        );
+        let sent = site.sent();
+        assert!(sent < 340_000, "{sent} bytes were sent");
+    };
+    Case::new(
+        "A12",
+        "a body shorter than its Content-Length",
+        "what came is kept, the rest is asked for as a range; never a success",
+    )
+    .play(
+        Play::small()
+            .what("closed")
+            .over(EVERYWHERE)
+            .origin(short(Act::Close))
+            .asked(goes_on),
+    )
+    .play(
+        Play::small()
+            .what("finished")
+            .origin(short(Act::Finish))
+            .asked(goes_on),
+    )
+    .play(
+        Play::small()
+            .what("without ranges")
+            .resource(|r| r.ranges = Ranges::None)
+            .origin(short(Act::Close)),
+    )
+}
+
+fn a13() -> Case {
+    Case::new(
+        "A13",
+        "Content-Length and Transfer-Encoding both",
+        "Transfer-Encoding wins, the length is not looked at",
+    )
+    .play(Play::small().over(HTTP1).modes(BEGINNING).origin(|| {
+        |_, mut reply| {
+            reply.framing = Framing::Unknown;
+            let head =
+                "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nTransfer-Encoding: chunked\r\n\r\n";
+            reply.raw_head = Some(Bytes::from_static(head.as_bytes()));
+            reply
+        }
+    }))
+}
+
+fn a14() -> Case {
+    let play = || Play::small().over(EVERYWHERE).ends(End::Fails(NETWORK, ""));
+    Case::new(
+        "A14",
+        "Content-Length twice and different, negative, or beyond 2^63",
+        "an error of the protocol, no byte is used",
+    )
+    .play(play().what("different").origin(lying(&["300001", "12"])))
+    .play(play().what("negative").origin(lying(&["-5"])))
+    .play(
+        play()
+            .what("beyond 2^63")
+            .origin(lying(&["9223372036854775809"])),
+    )
+}
+
+/// Answers that have these lengths, whatever the body has, and are closed behind it.
+fn lying(
+    lengths: &'static [&'static str],
+) -> impl Fn() -> Box<crate::common::origin::Behaviour> + Send + Sync {
+    move || {
+        Box::new(move |_, mut reply| {
+            // On HTTP/1.1 no other framing may hide the fields.
+            reply.framing = Framing::UntilClose;
+            for length in lengths {
+                reply = reply.with("Content-Length", *length);
+            }
+            reply
+        })
+    }
+}
+
+fn a16() -> Case {
+    let gone = |status: u16, words| {
+        Play::small()
+            .over(EVERYWHERE)
+            .origin(move || move |_, _| Reply::new(status, "gone\n".into()))
+            .ends(End::Fails(NETWORK, words))
+            .asked(|site, _| assert_eq!(site.exchanges().len(), 1, "asked again for nothing"))
+    };
+    Case::new("A16", "404, 410, 451", "the end at once; a part stays")
+        .play(gone(404, "404").what("404"))
+        .play(gone(410, "410").what("410"))
+        .play(gone(451, "451").what("451"))
+}
+
+fn a17() -> Case {
+    let denied = |status: u16, words| {
+        Play::small()
+            .origin(move || move |_, _| Reply::new(status, "who are you\n".into()))
+            .ends(End::Fails(NETWORK, words))
+            .asked(|site, _| assert_eq!(site.exchanges().len(), 1, "asked again for nothing"))
+    };
+    Case::new(
+        "A17",
+        "401 and 407",
+        "credentials that were given are sent with the first request; without any it is the end",
+    )
+    .play(denied(401, "401").what("401"))
+    .play(denied(407, "407").what("407"))
+    .play(
+        Play::scene(|via, mode| {
+            let site = Site::behaving(via, |request, reply| {
+                match request.header("authorization") {
+                    Some("Basic dXNlcjpzM2NyZXQ=") => reply,
+                    _ => Reply::new(401, "who are you\n".into()),
+                }
+            });
+            let url = site.url_as("user", "s3cret", "/x.bin?size=300001");
+            let hs = Hs::trusting(&site);
+            expect(&hs, &url, mode, &bytes_of("/x.bin", 300_001));
+        })
+        .what("with credentials")
+        .modes(BEGINNING),
+    )
+}
+
+/// Downloads or streams, and expects these bytes under the name of `x.bin`, and exit 0.
+fn expect(hs: &Hs, url: &str, mode: Mode, bytes: &[u8]) {
+    if mode == Mode::Stream {
+        let done = hs.run(&["-s", url]);
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        assert!(done.bytes == bytes, "standard output");
+    } else {
+        hs.run(&[url]).exits(0);
+        hs.assert_only("x.bin", bytes);
+    }
+}
+
+fn a18() -> Case {
+    let leads_to = |location: fn(&Request) -> String| {
+        move || {
+            move |request: &Request, _: Reply| {
+                Reply::new(302, "moved\n".into()).with("Location", location(request))
+            }
+        }
+    };
+    let hops = |most: usize| {
+        move || {
+            move |request: &Request, reply: Reply| {
+                let hop = request
+                    .query("hop")
+                    .and_then(|hop| hop.parse().ok())
+                    .unwrap_or(0);
+                if hop >= most {
+                    return reply;
+                }
+                Reply::new(302, "moved\n".into())
+                    .with("Location", format!("/x.bin?hop={}", hop + 1))
+            }
+        }
+    };
+    let ends = |words| End::Fails(NETWORK, words);
+    Case::new(
+        "A18",
+        "redirects: a loop, too many, out of TLS, to another host",
+        "20 are followed, none out of TLS; credentials stay with their host",
+    )
+    .play(
+        Play::small()
+            .what("20 hops")
+            .over(EVERYWHERE)
+            .origin(hops(20)),
+    )
+    .play(
+        Play::small()
+            .what("21 hops")
+            .origin(hops(21))
+            .ends(ends("redirects")),
+    )
+    .play(
+        Play::small()
+            .what("a loop")
+            .origin(leads_to(|request| request.target.clone()))
+            .ends(ends("redirects")),
+    )
+    .play(
+        Play::small()
+            .what("out of TLS")
+            .origin(leads_to(|_| "http://localhost:1/x.bin".to_owned()))
+            .ends(ends("redirect from https to http")),
+    )
+    .play(
+        Play::scene(|via, mode| {
+            let other = Site::new(via);
+            let location = other.url("/x.bin?size=1000");
+            let site = Site::behaving(via, move |_, _| {
+                Reply::new(302, "moved\n".into()).with("Location", location.as_str())
+            });
+            let hs = Hs::new();
+            expect(
+                &hs,
+                &site.url_as("user", "s3cret", "/x.bin"),
+                mode,
+                &bytes_of("/x.bin", 1000),
+            );
+            assert!(
+                site.exchanges()[0]
+                    .request
+                    .header("authorization")
+                    .is_some()
+            );
+            assert_eq!(other.exchanges()[0].request.header("authorization"), None);
+        })
+        .what("to another host")
+        .over(&[Via::Clear])
+        .modes(BEGINNING),
+    )
+}
+
+fn a19() -> Case {
+    let status = |status: u16, words| {
+        Play::small()
+            .origin(move || move |_, _| Reply::new(status, Body::default()))
+            .ends(End::Fails(NETWORK, words))
+    };
+    Case::new(
+        "A19",
+        "300 and 304 that nobody asked for, a storm of 1xx, 103 Early Hints",
+        "1xx are read over; 300 and 304 are errors",
+    )
+    .play(
+        Play::slices()
+            .what("50 times 1xx")
+            .over(EVERYWHERE)
+            .origin(|| {
+                |_, mut reply| {
+                    let hint = || vec![("Link".to_owned(), "</style.css>; rel=preload".to_owned())];
+                    reply.interim = (0..50)
+                        .map(|n| (if n % 2 == 0 { 103 } else { 102 }, hint()))
+                        .collect();
+                    reply
+                }
+            }),
+    )
+    .play(status(300, "300").what("300"))
+    .play(status(304, "not modified").what("304"))
+}
+
+fn a21() -> Case {
+    Case::new(
+        "A21",
+        "nothing is missing of what an earlier run left",
+        "complete, after a look whether it is the same file still",
+    )
+    .play(Play::of(0).what("an empty file").modes(&[Mode::Resumed]))
+    .play(
+        Play::small()
+            .what("all but the name")
+            .modes(&[Mode::Resumed])
+            .left(&[(0, 300_001)])
+            .asked(|site, _| assert!(site.sent() <= 1, "{} bytes were sent", site.sent())),
+    )
+}
