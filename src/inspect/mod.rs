@@ -10,16 +10,41 @@ mod record;
 mod show;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::Error;
+use crate::capture::Options;
+use crate::fingerprint::headers::Places;
+use crate::fingerprint::observed::Connection;
 use crate::fingerprint::{self, Fingerprint};
+use crate::net::Kind;
 
 pub use check::{Report, check};
 pub use record::{Progress, Recording, record};
 pub use show::show;
 
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
+
+/// What a capture server sees of `fingerprint`: the first request of `count` fresh connections, over HTTP/1.1 if `http1`.
+///
+/// # Errors
+/// If connecting fails.
+pub fn observe(
+    fingerprint: &Fingerprint,
+    http1: bool,
+    count: usize,
+) -> Result<Vec<Connection>, Error> {
+    let worn = Arc::new(fingerprint.clone());
+    let options = Options {
+        http1,
+        ..Options::default()
+    };
+    connect::block_on(async {
+        let server = connect::serve(&options, 0)?;
+        connect::repeat(&server, &worn, Kind::Navigation, &Places::default(), count).await
+    })
+}
 
 /// All embedded fingerprints, one a line, in columns.
 ///
