@@ -7,10 +7,10 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::download::{self, Context, Outcome, Search, Turn, download};
+use crate::download::{self, Context, Destination, Outcome, Search, Turn, download};
 use crate::net::{self, Client};
 use crate::plan;
-use crate::report::{Level, Reporter, Update};
+use crate::report::{Reporter, Update};
 use crate::resolve::Source;
 use crate::retry::Policy;
 use crate::sink::{self, Output};
@@ -43,13 +43,6 @@ pub fn run(config: &Config, reporter: &Reporter) -> Result<u8, Error> {
 async fn all(config: &Config, reporter: &Reporter) -> Result<u8, Error> {
     let (stop, stopped) = watch::channel(None);
     let context = context(config, reporter.clone(), stopped)?;
-    for warning in &config.warnings {
-        context.reporter.send(Update::Message {
-            id: None,
-            level: Level::Warning,
-            text: warning.clone(),
-        });
-    }
     reporter.send(Update::Planned {
         files: config.sources.urls.len(),
     });
@@ -111,6 +104,8 @@ fn sources(config: &Config) -> impl Iterator<Item = Source> {
     config.sources.urls.iter().map(|url| Source {
         url: url.clone(),
         checksum: config.sources.checksum.clone(),
+        name: config.sources.out.clone(),
+        pages: config.files.accept_html,
     })
 }
 
@@ -179,7 +174,11 @@ fn context(
     };
     Ok(Context {
         client,
-        dir: config.files.dir.clone(),
+        destination: Destination {
+            on_conflict: config.files.on_conflict,
+            max_size: config.files.max_size,
+            ..Destination::new(config.files.dir.clone())
+        },
         threads: config.limits.threads,
         chunks,
         open_slices: config.fingerprint.slice.open,

@@ -19,6 +19,7 @@ mod download;
 mod errors;
 mod faces;
 mod faults;
+mod files;
 mod fingerprints;
 mod json_lines;
 mod layers;

@@ -155,18 +155,19 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Goes on with the body that opened the file, whose next byte is the one at `from`. One that begins with bytes that are
-    /// there already, as when a stream is begun again, is let go at once: nothing can be made of it but [`whole`].
+    /// Goes on with the body that opened the file, whose next byte is the one at `from`. It may begin with some bytes that
+    /// are there, to show that it goes on with the same file. One with many, as when a stream is begun again, is let go at
+    /// once: nothing can be made of it but [`whole`].
     fn adopt<'b>(
         &'b self,
         opened: Transfer,
         from: u64,
         transfers: &mut Transfers<'b>,
     ) -> Option<ChunkId> {
-        // The body may begin with bytes that are there, to show that it goes on with the same file.
         let missing = self.sink.done().complement(self.length);
         let gap = missing.iter().find(|gap| gap.end > from);
-        let at = gap.map_or(from, |gap| gap.start.max(from));
+        let near = gap.filter(|gap| gap.start.saturating_sub(from) <= answer::MAX_OVERLAP);
+        let at = near.map_or(from, |gap| gap.start.max(from));
         let first = self.schedule.borrow_mut().adopt(at, Context::now());
         if first.range.is_empty() {
             let mut schedule = self.schedule.borrow_mut();
@@ -385,8 +386,9 @@ impl<'a> File<'a> {
     fn report(&self) {
         let schedule = self.schedule.borrow();
         let length = self.length;
+        let protocol = self.resource.protocol;
         self.job
-            .progress(length - schedule.missing(), schedule.in_flight());
+            .progress(length - schedule.missing(), schedule.in_flight(), protocol);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::answer::Refusal;
 use crate::entity::Entity;
 use crate::hash::Checksum;
-use crate::http::Headers;
+use crate::http::Protocol;
 use crate::range::{ByteRange, RangeSet};
 use crate::report::{Level, Update};
 use crate::resolve::checksum::Found;
@@ -63,7 +63,7 @@ impl<'a> Job<'a> {
         context.reporter.send(Update::Started {
             id,
             url: url.clone(),
-            name: resolve::name::of(&Headers::default(), &source.url, &source.url),
+            name: resolve::name::expected(source),
         });
         Self {
             context,
@@ -89,7 +89,7 @@ impl<'a> Job<'a> {
             );
             let problem = tokio::select! {
                 opening = timed(self.context.stall, request) => match opening {
-                    Ok(opening) => return Ok(opening),
+                    Ok(opening) => return self.wanted(opening),
                     Err(problem) => problem,
                 },
                 stopped = self.context.stopped() => return Err(stopped),
@@ -110,6 +110,23 @@ impl<'a> Job<'a> {
                     return Err(self.failed(problem));
                 }
             }
+        }
+    }
+
+    /// Refuses what is larger than the user wants.
+    fn wanted(&self, opening: Opening) -> Result<Opening, Error> {
+        let length = opening.resource.entity.length.unwrap_or(0);
+        self.not_too_large(length).map(|()| opening)
+    }
+
+    pub(super) fn not_too_large(&self, length: u64) -> Result<(), Error> {
+        match self.context.destination.max_size {
+            Some(limit) if length > limit => Err(Error::TooLarge {
+                url: self.url.clone(),
+                length,
+                limit,
+            }),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -301,12 +318,16 @@ impl<'a> Job<'a> {
         Some(place)
     }
 
-    pub(super) fn progress(&self, bytes: u64, requests: usize) {
+    /// On HTTP/2 the requests of a file share a connection, before it each has its own.
+    pub(super) fn progress(&self, bytes: u64, requests: usize, protocol: Protocol) {
         self.tell(Update::Progress {
             id: self.id,
             bytes,
             requests,
-            connections: requests,
+            connections: match protocol {
+                Protocol::Http10 | Protocol::Http11 => requests,
+                Protocol::Http2 | Protocol::Http3 => requests.min(1),
+            },
         });
     }
 

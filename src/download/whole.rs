@@ -35,7 +35,7 @@ pub(super) async fn whole(
                 }
                 return end;
             }
-            _ = ticks.tick() => job.progress(got.get(), 1),
+            _ = ticks.tick() => job.progress(got.get(), 1, resource.protocol),
             left = left(&mut follow) => drop(left?),
             stopped = job.context.stopped() => return Err(Stop::Fatal(stopped)),
         }
@@ -62,6 +62,7 @@ async fn pour(
         let known = there.clamp(start, end);
         bytes.advance(usize::try_from(known - start).unwrap_or(usize::MAX));
         if !bytes.is_empty() {
+            job.not_too_large(end).map_err(Stop::Fatal)?;
             sink.write(known, bytes).await?;
         }
         got.set(end);

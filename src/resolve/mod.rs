@@ -21,6 +21,7 @@ use crate::fingerprint::headers::Places;
 use crate::hash::Checksum;
 use crate::http::{Head, Protocol};
 use crate::net::{self, Client, Event, Kind, Request, Transfer};
+use crate::page;
 use crate::range::ByteRange;
 use crate::retry::{Failure, Fault};
 
@@ -34,6 +35,23 @@ pub struct Source {
     pub url: Url,
     /// What the bytes must hash to.
     pub checksum: Option<Checksum>,
+    /// The name that the file is to have: one path component.
+    pub name: Option<String>,
+    /// A page for people is welcome where a file is expected.
+    pub pages: bool,
+}
+
+impl Source {
+    /// A URL of which nothing else is said.
+    #[must_use]
+    pub fn new(url: Url) -> Self {
+        Self {
+            url,
+            checksum: None,
+            name: None,
+            pages: false,
+        }
+    }
 }
 
 /// What the source turned out to be.
@@ -130,7 +148,7 @@ pub async fn resolve(
     let resource = Resource {
         url: plain(&arrival.url),
         authorization: arrival.authorization,
-        name: name::of(&arrival.head.headers, &source.url, &arrival.url),
+        name: name::of(source, &arrival.head.headers, &arrival.url),
         entity: first.entity,
         ranges: first.ranges,
         until_close: first.until_close,
@@ -173,6 +191,9 @@ async fn from_zero(
     now: u64,
 ) -> Result<Start, Problem> {
     let refused = |refusal| Failure::of(refusal, &arrival.head, now);
+    if !source.pages {
+        page::no_page(&arrival.head, &name::expected(source)).map_err(refused)?;
+    }
     let mut first = answer::first(&arrival.head).map_err(refused)?;
     if first.encoded.is_some() {
         // Ranges of an encoding are useless; a slice's headers ask for the bytes as they are stored.

@@ -103,10 +103,7 @@ pub async fn search(client: &Client, file: &Url, sidecars: &[Sidecar]) -> Option
 
 /// A short text behind a URL; asked for anew without an encoding if it came in one.
 async fn read(client: &Client, url: Url) -> Option<String> {
-    let source = Source {
-        url,
-        checksum: None,
-    };
+    let source = Source::new(url);
     for kind in [Kind::Navigation, Kind::Slice] {
         let asked = Asked { kind, gap: None };
         let arrival = arrive(client, &source, &asked).await.ok()?;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hydrastream::download::{self, Context, Outcome, Search, Turn};
+use hydrastream::download::{self, Context, Destination, Outcome, Search, Turn};
 use hydrastream::hash::{Algorithm, Checksum, Hasher};
 use hydrastream::net::{self, Client};
 use hydrastream::report::{self, Reporter, Style};
@@ -257,8 +257,8 @@ impl Stage<'_> {
             Via::Clear => self.origin.http_url(path),
         };
         Source {
-            url: url.parse().unwrap(),
             checksum: self.world.checked.then(|| checksum(&self.first())),
+            ..Source::new(url.parse().unwrap())
         }
     }
 
@@ -278,7 +278,7 @@ impl Stage<'_> {
         });
         Context {
             client: client.unwrap(),
-            dir: self.dir(),
+            destination: Destination::new(self.dir()),
             threads: world.threads,
             chunks: chunks(world),
             open_slices,
