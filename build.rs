@@ -26,6 +26,9 @@ mod inherit;
 #[path = "src/fingerprint/names.rs"]
 mod names;
 #[allow(dead_code)]
+#[path = "src/fingerprint/platform.rs"]
+mod platform;
+#[allow(dead_code)]
 #[path = "src/fingerprint/schema.rs"]
 mod schema;
 
@@ -60,7 +63,7 @@ fn main() {
         println!("cargo:rustc-link-arg=-Wl,--wrap={hook}");
     }
     println!("cargo:rerun-if-changed=build.rs");
-    for file in ["check", "headers", "inherit", "names", "schema"] {
+    for file in ["check", "headers", "inherit", "names", "platform", "schema"] {
         println!("cargo:rerun-if-changed=src/fingerprint/{file}.rs");
     }
 }

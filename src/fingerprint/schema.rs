@@ -25,6 +25,12 @@ pub struct Fingerprint {
     /// Texts that the header lists below refer to as `{key}`.
     #[serde(default)]
     pub values: BTreeMap<String, String>,
+    /// What is another value on each platform that the browser is known on; the texts of `values` refer to it as `{key}`.
+    #[serde(default)]
+    pub platforms: BTreeMap<String, BTreeMap<String, String>>,
+    /// The values as the file has them, before the platform has filled their places.
+    #[serde(skip)]
+    pub(super) templates: BTreeMap<String, String>,
     /// The TLS ClientHello.
     pub tls: Tls,
     /// The HTTP/2 connection preface and request frames.

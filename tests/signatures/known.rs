@@ -35,27 +35,13 @@ impl Known {
 }
 
 /// All of them.
-pub const KNOWN: [Known; 8] = [
+pub const KNOWN: [Known; 6] = [
     Known {
         field: "extensions",
         files: &["chrome_119.0.6045.199_macOS", "chrome_120.0.6099.109_macOS"],
         theirs: "pre_shared_key",
         ours: "none on a first connection",
         why: "the file was recorded on a resumed session: no first connection of Chromium 120 has it, and our resumed ones do",
-    },
-    Known {
-        field: "header user-agent",
-        files: &["chrome_120.0.6099.109_macOS"],
-        theirs: "macOS",
-        ours: "Linux",
-        why: "chrome120 follows the recorded Chromium 120; `--platform macos` is the file's",
-    },
-    Known {
-        field: "header sec-ch-ua-platform",
-        files: &["chrome_120.0.6099.109_macOS"],
-        theirs: "macOS",
-        ours: "Linux",
-        why: "the same",
     },
     Known {
         field: "header user-agent",

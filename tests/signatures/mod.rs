@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use known::KNOWN;
 
-/// Which file of `HS_SIGNATURES` shows which browser.
+/// Which file of `HS_SIGNATURES` shows which browser, on another platform than its own if that is named.
 const SIGNATURES: [(&str, &str); 35] = [
     ("chrome_99.0.4844.51_win10", "chrome99"),
     ("chrome_99.0.4844.73_android12-pixel6", "chrome99_android"),
@@ -26,7 +26,7 @@ const SIGNATURES: [(&str, &str); 35] = [
     ("chrome_110.0.5481.177_win10", "chrome110"),
     ("chrome_116.0.5845.180_win10", "chrome116"),
     ("chrome_119.0.6045.199_macOS", "chrome119"),
-    ("chrome_120.0.6099.109_macOS", "chrome120"),
+    ("chrome_120.0.6099.109_macOS", "chrome120 macos"),
     ("chrome_123.0.6312.124", "chrome123"),
     ("chrome_124.0.6367.60", "chrome124"),
     ("chrome_131.0.6778.86", "chrome131"),
@@ -92,7 +92,8 @@ fn every_browser_is_that_of_the_recordings() {
 #[test]
 fn every_browser_has_a_source() {
     let sources = SIGNATURES.iter().chain(&CAPTURES);
-    let with: BTreeSet<_> = sources.map(|(_, browser)| *browser).collect();
+    let name = |browser: &'static str| browser.split(' ').next().unwrap_or_default();
+    let with: BTreeSet<_> = sources.map(|(_, browser)| name(browser)).collect();
     assert_eq!(with, fingerprint::names().collect());
 }
 
@@ -126,7 +127,10 @@ fn compare(variable: &str, pairs: &[(&str, &str)]) {
 
 /// What a server sees of a browser of ours.
 fn ours(browser: &str) -> BTreeMap<String, String> {
-    let worn = fingerprint::find(browser).unwrap();
+    let worn = match browser.split_once(' ') {
+        None => fingerprint::find(browser).unwrap(),
+        Some((name, platform)) => fingerprint::find(name).unwrap().on(platform).unwrap(),
+    };
     let connections = inspect::observe(&worn, false, 1).unwrap();
     lines::of_connection(&connections[0], worn.tls.permute_extensions)
 }
