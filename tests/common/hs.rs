@@ -39,9 +39,14 @@ impl Hs {
 
     /// One that trusts this site.
     pub fn trusting(site: &Site) -> Self {
+        Self::trusting_pem(site.ca_pem())
+    }
+
+    /// One that trusts these certificates.
+    pub fn trusting_pem(certificates: &str) -> Self {
         let mut hs = Self::new();
         let ca = hs.home.path().join("ca.pem");
-        fs::write(&ca, site.ca_pem()).unwrap();
+        fs::write(&ca, certificates).unwrap();
         hs.options.extend(["--cacert".to_owned(), text(ca)]);
         hs
     }

@@ -6,6 +6,7 @@
 //!
 //! The origin runs on one thread of its own and stops when [`Origin`] is dropped.
 
+pub mod certificate;
 pub mod conditions;
 pub mod content;
 pub mod delivery;
