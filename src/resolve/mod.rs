@@ -8,6 +8,7 @@
 pub mod checksum;
 mod disposition;
 pub mod name;
+pub mod said;
 pub mod sidecar;
 
 use base64::Engine as _;
@@ -17,7 +18,7 @@ use url::Url;
 use self::checksum::Found;
 use crate::answer::{self, First, Meaning, Ranges, Refusal};
 use crate::entity::Entity;
-use crate::fingerprint::headers::Places;
+use crate::fingerprint::headers::{Edit, Places};
 use crate::hash::Checksum;
 use crate::http::{Head, Protocol};
 use crate::net::{self, Client, Event, Kind, Request, Transfer};
@@ -35,6 +36,10 @@ pub struct Source {
     pub url: Url,
     /// What the bytes must hash to.
     pub checksum: Option<Checksum>,
+    /// Other URLs of the same file.
+    pub mirrors: Vec<Url>,
+    /// Headers for this source, over those for all.
+    pub headers: Vec<Edit>,
     /// The name that the file is to have: one path component.
     pub name: Option<String>,
     /// A page for people is welcome where a file is expected.
@@ -48,6 +53,8 @@ impl Source {
         Self {
             url,
             checksum: None,
+            mirrors: Vec::new(),
+            headers: Vec::new(),
             name: None,
             pages: false,
         }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hydrastream::download::{self, Context, Destination, Outcome, Search, Turn};
+use hydrastream::download::{self, Context, Destination, Doors, Outcome, Search, Turn};
 use hydrastream::hash::{Algorithm, Checksum, Hasher};
 use hydrastream::net::{self, Client};
 use hydrastream::report::{self, Reporter, Style};
@@ -279,6 +279,7 @@ impl Stage<'_> {
         Context {
             client: client.unwrap(),
             destination: Destination::new(self.dir()),
+            doors: Doors::default(),
             threads: world.threads,
             chunks: chunks(world),
             open_slices,
