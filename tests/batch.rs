@@ -326,6 +326,9 @@ fn a_long_list_costs_no_memory() {
     for option in ["--max-filesize=0", "--dry-run"] {
         let least = peak(short.to_str().unwrap(), option);
         let long = peak(&list, option);
-        assert!(long < least + (16 << 10), "{option}: {least}, then {long} KiB");
+        assert!(
+            long < least + (16 << 10),
+            "{option}: {least}, then {long} KiB"
+        );
     }
 }

@@ -79,7 +79,10 @@ fn settings(config: &Config, json: bool) -> String {
         return format!("{}\n", json!({"settings": all.collect::<Vec<_>>()}));
     }
     let lines = config.settings.iter().map(|setting| {
-        format!("{} = {}  ({})\n", setting.name, setting.value, setting.origin)
+        format!(
+            "{} = {}  ({})\n",
+            setting.name, setting.value, setting.origin
+        )
     });
     lines.chain(["\n".to_owned()]).collect()
 }
