@@ -16,7 +16,7 @@ BINDIR := $(DESTDIR)$(PREFIX)/bin
 CARGO_DENY := 0.20.2
 
 .DEFAULT_GOAL := build
-.PHONY: build run test test-system bench deny install uninstall setup clean help
+.PHONY: build run test test-system fuzz bench deny install uninstall setup clean help
 
 build: setup ## build the release binary, target/release/hs
 	$(CARGO) build --locked --release -j $(JOBS) --bin hs
@@ -35,6 +35,9 @@ test: setup ## all tests that need no network and no privileges
 
 test-system: setup ## the slow tests, against real servers on this machine
 	$(CARGO) test --locked --release -j $(JOBS) --test main -- --ignored
+
+fuzz: ## fuzz every parser, each for N seconds (default 60); needs a nightly compiler
+	@FUZZ_SECONDS='$(or $(N),60)' scripts/fuzz.sh $(TARGETS)
 
 bench: setup ## benchmarks
 	$(CARGO) bench --locked -j $(JOBS)

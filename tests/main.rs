@@ -19,6 +19,7 @@ mod download;
 mod errors;
 mod faults;
 mod fingerprints;
+mod fuzz;
 mod layers;
 mod resume;
 mod retry;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::case::{BEGINNING, Case, End, EVERYWHERE, HTTP1, Mode, Play, first, plain_requests};
+use super::case::{BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, first, plain_requests};
 use super::section;
 use crate::common::hs::Hs;
 use crate::common::origin::server::content::Body;
@@ -25,14 +25,22 @@ fn a01() -> Case {
     .play(Play::large().over(EVERYWHERE).asked(|site, mode| {
         let exchanges = site.exchanges();
         assert_eq!(asks_range(&exchanges[0].request), mode == Mode::Resumed);
-        assert!(exchanges[1..].iter().all(|e| asks_range(&e.request) && e.status == Some(206)));
+        assert!(
+            exchanges[1..]
+                .iter()
+                .all(|e| asks_range(&e.request) && e.status == Some(206))
+        );
         assert!(most_active(&exchanges) > 2, "ranges are not used");
         let (sent, size) = (site.sent(), 14 * MIB + 3);
         assert!(sent <= size + size / 50 + 2 * MIB, "{sent} bytes were sent");
     }))
-    .play(Play::small().what("too small for ranges").asked(|site, mode| {
-        assert_eq!(plain_requests(site), usize::from(mode != Mode::Resumed));
-    }))
+    .play(
+        Play::small()
+            .what("too small for ranges")
+            .asked(|site, mode| {
+                assert_eq!(plain_requests(site), usize::from(mode != Mode::Resumed));
+            }),
+    )
 }
 
 fn a02() -> Case {
@@ -41,23 +49,41 @@ fn a02() -> Case {
         "no Accept-Ranges",
         "one range is tried: 206 means ranges, 200 a single stream",
     )
-    .play(Play::large().what("206").resource(|r| r.ranges = Ranges::Silent).asked(|site, _| {
-        assert!(most_active(&site.exchanges()) > 2, "ranges are not used");
-    }))
-    .play(Play::large().what("200").resource(|r| r.ranges = Ranges::Ignored).asked(|site, _| {
-        let (sent, size) = (site.sent(), 14 * MIB + 3);
-        assert!(site.exchanges().len() <= 2);
-        assert!(sent <= size + 2 * MIB, "{sent} bytes were sent");
-    }))
+    .play(
+        Play::large()
+            .what("206")
+            .resource(|r| r.ranges = Ranges::Silent)
+            .asked(|site, _| {
+                assert!(most_active(&site.exchanges()) > 2, "ranges are not used");
+            }),
+    )
+    .play(
+        Play::large()
+            .what("200")
+            .resource(|r| r.ranges = Ranges::Ignored)
+            .asked(|site, _| {
+                let (sent, size) = (site.sent(), 14 * MIB + 3);
+                assert!(site.exchanges().len() <= 2);
+                assert!(sent <= size + 2 * MIB, "{sent} bytes were sent");
+            }),
+    )
 }
 
 fn a03() -> Case {
     Case::new("A03", "Accept-Ranges: none", "a single stream").play(
-        Play::large().over(EVERYWHERE).resource(|r| r.ranges = Ranges::None).asked(|site, _| {
-            // To resume is worth a try: the field may have been another server's.
-            assert!(site.exchanges().iter().skip(1).all(|e| !asks_range(&e.request)));
-            assert_eq!(site.exchanges().len(), 1);
-        }),
+        Play::large()
+            .over(EVERYWHERE)
+            .resource(|r| r.ranges = Ranges::None)
+            .asked(|site, _| {
+                // To resume is worth a try: the field may have been another server's.
+                assert!(
+                    site.exchanges()
+                        .iter()
+                        .skip(1)
+                        .all(|e| !asks_range(&e.request))
+                );
+                assert_eq!(site.exchanges().len(), 1);
+            }),
     )
 }
 
@@ -68,19 +94,27 @@ fn a04() -> Case {
         "a single stream to its end; a resumed one goes by the length in Content-Range",
     )
     .play(
-        Play::of(14 * MIB + 5).over(EVERYWHERE).resource(|r| r.length = false).asked(|site, mode| {
-            if mode != Mode::Resumed {
-                assert_eq!(site.exchanges().len(), 1);
-            }
-        }),
+        Play::of(14 * MIB + 5)
+            .over(EVERYWHERE)
+            .resource(|r| r.length = false)
+            .asked(|site, mode| {
+                if mode != Mode::Resumed {
+                    assert_eq!(site.exchanges().len(), 1);
+                }
+            }),
     )
-    .play(Play::small().what("and it breaks").resource(|r| r.length = false).origin(|| {
-        let is_first = first(1);
-        move |_, reply| match is_first() {
-            true => reply.fault(Point::Body(100_000), Act::Reset),
-            false => reply,
-        }
-    }))
+    .play(
+        Play::small()
+            .what("and it breaks")
+            .resource(|r| r.length = false)
+            .origin(|| {
+                let is_first = first(1);
+                move |_, reply| match is_first() {
+                    true => reply.fault(Point::Body(100_000), Act::Reset),
+                    false => reply,
+                }
+            }),
+    )
 }
 
 /// An answer of HTTP/1.0 whose end is that of the connection.
@@ -147,17 +181,21 @@ fn a07() -> Case {
         reply.status = 206;
         reply.with("Content-Range", "bytes 0-300000/300001")
     };
-    Case::new("A07", "206 although no range was asked for", "refused; asked again, but not for ever")
-        .play(play().what("once").origin(move || {
-            let is_first = first(1);
-            move |_, reply| if is_first() { part(reply) } else { reply }
-        }))
-        .play(
-            play()
-                .what("always")
-                .origin(move || move |_, reply| part(reply))
-                .ends(End::Fails(NETWORK, "part")),
-        )
+    Case::new(
+        "A07",
+        "206 although no range was asked for",
+        "refused; asked again, but not for ever",
+    )
+    .play(play().what("once").origin(move || {
+        let is_first = first(1);
+        move |_, reply| if is_first() { part(reply) } else { reply }
+    }))
+    .play(
+        play()
+            .what("always")
+            .origin(move || move |_, reply| part(reply))
+            .ends(End::Fails(NETWORK, "part")),
+    )
 }
 
 fn a10() -> Case {
@@ -199,7 +237,11 @@ fn a12() -> Case {
         }
     };
     let goes_on = |site: &Site, mode| {
-        assert_eq!(plain_requests(site), usize::from(mode != Mode::Resumed), "begun anew");
+        assert_eq!(
+            plain_requests(site),
+            usize::from(mode != Mode::Resumed),
+            "begun anew"
+        );
         let sent = site.sent();
         assert!(sent < 340_000, "{sent} bytes were sent");
     };
@@ -208,8 +250,19 @@ fn a12() -> Case {
         "a body shorter than its Content-Length",
         "what came is kept, the rest is asked for as a range; never a success",
     )
-    .play(Play::small().what("closed").over(EVERYWHERE).origin(short(Act::Close)).asked(goes_on))
-    .play(Play::small().what("finished").origin(short(Act::Finish)).asked(goes_on))
+    .play(
+        Play::small()
+            .what("closed")
+            .over(EVERYWHERE)
+            .origin(short(Act::Close))
+            .asked(goes_on),
+    )
+    .play(
+        Play::small()
+            .what("finished")
+            .origin(short(Act::Finish))
+            .asked(goes_on),
+    )
     .play(
         Play::small()
             .what("without ranges")
@@ -224,16 +277,15 @@ fn a13() -> Case {
         "Content-Length and Transfer-Encoding both",
         "Transfer-Encoding wins, the length is not looked at",
     )
-    .play(
-        Play::small().over(HTTP1).modes(BEGINNING).origin(|| {
-            |_, mut reply| {
-                reply.framing = Framing::Unknown;
-                let head = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nTransfer-Encoding: chunked\r\n\r\n";
-                reply.raw_head = Some(Bytes::from_static(head.as_bytes()));
-                reply
-            }
-        }),
-    )
+    .play(Play::small().over(HTTP1).modes(BEGINNING).origin(|| {
+        |_, mut reply| {
+            reply.framing = Framing::Unknown;
+            let head =
+                "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nTransfer-Encoding: chunked\r\n\r\n";
+            reply.raw_head = Some(Bytes::from_static(head.as_bytes()));
+            reply
+        }
+    }))
 }
 
 fn a14() -> Case {
@@ -245,7 +297,11 @@ fn a14() -> Case {
     )
     .play(play().what("different").origin(lying(&["300001", "12"])))
     .play(play().what("negative").origin(lying(&["-5"])))
-    .play(play().what("beyond 2^63").origin(lying(&["9223372036854775809"])))
+    .play(
+        play()
+            .what("beyond 2^63")
+            .origin(lying(&["9223372036854775809"])),
+    )
 }
 
 /// Answers that have these lengths, whatever the body has, and are closed behind it.
@@ -332,11 +388,15 @@ fn a18() -> Case {
     let hops = |most: usize| {
         move || {
             move |request: &Request, reply: Reply| {
-                let hop = request.query("hop").and_then(|hop| hop.parse().ok()).unwrap_or(0);
+                let hop = request
+                    .query("hop")
+                    .and_then(|hop| hop.parse().ok())
+                    .unwrap_or(0);
                 if hop >= most {
                     return reply;
                 }
-                Reply::new(302, "moved\n".into()).with("Location", format!("/x.bin?hop={}", hop + 1))
+                Reply::new(302, "moved\n".into())
+                    .with("Location", format!("/x.bin?hop={}", hop + 1))
             }
         }
     };
@@ -346,8 +406,18 @@ fn a18() -> Case {
         "redirects: a loop, too many, out of TLS, to another host",
         "20 are followed, none out of TLS; credentials stay with their host",
     )
-    .play(Play::small().what("20 hops").over(EVERYWHERE).origin(hops(20)))
-    .play(Play::small().what("21 hops").origin(hops(21)).ends(ends("redirects")))
+    .play(
+        Play::small()
+            .what("20 hops")
+            .over(EVERYWHERE)
+            .origin(hops(20)),
+    )
+    .play(
+        Play::small()
+            .what("21 hops")
+            .origin(hops(21))
+            .ends(ends("redirects")),
+    )
     .play(
         Play::small()
             .what("a loop")
@@ -368,8 +438,18 @@ fn a18() -> Case {
                 Reply::new(302, "moved\n".into()).with("Location", location.as_str())
             });
             let hs = Hs::new();
-            expect(&hs, &site.url_as("user", "s3cret", "/x.bin"), mode, &bytes_of("/x.bin", 1000));
-            assert!(site.exchanges()[0].request.header("authorization").is_some());
+            expect(
+                &hs,
+                &site.url_as("user", "s3cret", "/x.bin"),
+                mode,
+                &bytes_of("/x.bin", 1000),
+            );
+            assert!(
+                site.exchanges()[0]
+                    .request
+                    .header("authorization")
+                    .is_some()
+            );
             assert_eq!(other.exchanges()[0].request.header("authorization"), None);
         })
         .what("to another host")
@@ -389,15 +469,20 @@ fn a19() -> Case {
         "300 and 304 that nobody asked for, a storm of 1xx, 103 Early Hints",
         "1xx are read over; 300 and 304 are errors",
     )
-    .play(Play::slices().what("50 times 1xx").over(EVERYWHERE).origin(|| {
-        |_, mut reply| {
-            let hint = || vec![("Link".to_owned(), "</style.css>; rel=preload".to_owned())];
-            reply.interim = (0..50)
-                .map(|n| (if n % 2 == 0 { 103 } else { 102 }, hint()))
-                .collect();
-            reply
-        }
-    }))
+    .play(
+        Play::slices()
+            .what("50 times 1xx")
+            .over(EVERYWHERE)
+            .origin(|| {
+                |_, mut reply| {
+                    let hint = || vec![("Link".to_owned(), "</style.css>; rel=preload".to_owned())];
+                    reply.interim = (0..50)
+                        .map(|n| (if n % 2 == 0 { 103 } else { 102 }, hint()))
+                        .collect();
+                    reply
+                }
+            }),
+    )
     .play(status(300, "300").what("300"))
     .play(status(304, "not modified").what("304"))
 }

@@ -344,7 +344,10 @@ pub fn ranges_always(
 
 /// The half-open range that a 206 carries.
 pub fn range_of(reply: &Reply) -> (u64, u64) {
-    let field = reply.headers.iter().find(|(name, _)| name == "Content-Range");
+    let field = reply
+        .headers
+        .iter()
+        .find(|(name, _)| name == "Content-Range");
     let (_, value) = field.expect("a 206 of the default script says which bytes it has");
     let (range, _) = value.trim_start_matches("bytes ").split_once('/').unwrap();
     let (start, last) = range.split_once('-').unwrap();

@@ -71,7 +71,11 @@ fn run(play: &Play, site: &Site, mode: Mode) {
     arguments.push(&url);
     let done = hs.start(&arguments).wait_within(play.within);
     if let Some(words) = play.says {
-        assert!(done.stderr.contains(words), "{words:?} is missing in:\n{}", done.stderr);
+        assert!(
+            done.stderr.contains(words),
+            "{words:?} is missing in:\n{}",
+            done.stderr
+        );
     }
     judge(play, &hs, &url, mode, done);
     if let Some(asked) = &play.asked {
@@ -151,7 +155,10 @@ fn assert_claims_are_true(hs: &Hs, url: &str, name: &str, bytes: &[u8]) {
     let part = hs.read(&format!("{name}.part"));
     for range in found.done.iter() {
         let range = range.start as usize..range.end as usize;
-        assert!(part[range.clone()] == bytes[range.clone()], "{range:?} of the part is wrong");
+        assert!(
+            part[range.clone()] == bytes[range.clone()],
+            "{range:?} of the part is wrong"
+        );
     }
 }
 
