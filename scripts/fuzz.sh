@@ -18,6 +18,7 @@ if ! cargo fuzz --version >/dev/null 2>&1; then
     echo "make fuzz: installing cargo-fuzz" >&2
     cargo install --locked cargo-fuzz
 fi
+# shellcheck disable=SC2046 # Names have no spaces.
 [ $# -gt 0 ] || set -- $(sed -n 's/^path = "targets\/\(.*\)\.rs"$/\1/p' fuzz/Cargo.toml)
 failed=
 for name; do

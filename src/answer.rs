@@ -21,6 +21,9 @@ pub struct First {
     pub ranges: Ranges,
     /// The `Content-Encoding`, if any other than `identity`, in lower case; a list as the server wrote it.
     pub encoded: Option<String>,
+    /// Only the close of the connection tells the end of the body (RFC 9112 §6.3, item 8): whether it is whole cannot be
+    /// known.
+    pub until_close: bool,
 }
 
 /// Whether a server takes range requests (RFC 9110 §14.3).
@@ -37,14 +40,18 @@ pub enum Ranges {
 /// What the body of an accepted answer to a range request carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
-    /// Begins at the first byte asked for; may end earlier or later than asked, or even be all of the file. What lies
-    /// beyond the chunk has to be cut off.
+    /// Begins at the first byte asked for, or up to [`MAX_OVERLAP`] bytes before it; may end earlier or later than asked,
+    /// or even be all of the file. What lies outside the chunk has to be cut off.
     pub range: ByteRange,
     /// Length of the whole file, if the answer or the entity tells.
     pub total: Option<u64>,
     /// The server ignored the range: this body begins at 0 because byte 0 was asked for. Other ranges will fail.
     pub whole: bool,
 }
+
+/// Bytes that an answer may begin too early: caches serve whole blocks, and what is read in vain costs less than to ask
+/// again.
+pub const MAX_OVERLAP: u64 = 4 << 20;
 
 /// Why an answer's body must not be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +87,7 @@ pub enum Refusal {
     /// 206 with a Content-Range that cannot be read.
     #[error("content-range {0:?} is invalid")]
     ContentRange(String),
-    /// 206 whose first byte is not the one asked for.
+    /// 206 whose first byte is behind the one asked for, or too far before it.
     #[error("asked for bytes from {asked} on, server sent them from {got} on")]
     Start {
         /// First byte asked for.
@@ -126,9 +133,12 @@ impl Refusal {
     pub fn meaning(&self) -> Meaning {
         match self {
             Refusal::Status(code) => Meaning::Status(*code),
-            Refusal::Changed | Refusal::Precondition => Meaning::Changed,
+            Refusal::Changed => Meaning::Changed,
             Refusal::Unsatisfiable { changed: true, .. } => Meaning::Changed,
-            Refusal::Unsatisfiable { changed: false, .. } => Meaning::Unclear,
+            // Some servers fail every condition on a tag that they made up on the way out.
+            Refusal::Precondition | Refusal::Unsatisfiable { changed: false, .. } => {
+                Meaning::Unclear
+            }
             // A cache that serves whole blocks starts too early now and then; one that starts too late is broken.
             Refusal::Start { asked, got } if got < asked => Meaning::Again,
             Refusal::Start { .. }
@@ -165,6 +175,7 @@ pub fn first(head: &Head) -> Result<First, Refusal> {
         entity: entity(head)?,
         ranges,
         encoded,
+        until_close: is_until_close(head),
     })
 }
 
@@ -206,14 +217,14 @@ fn part(head: &Head, asked: ByteRange, open: bool, known: &Entity) -> Result<Sli
     if !known.agrees(&answered) {
         return Err(Refusal::Changed);
     }
-    if range.start != asked.start {
-        return Err(if content_range.total == Some(range.len()) {
-            Refusal::Whole
-        } else {
-            Refusal::Start {
-                asked: asked.start,
-                got: range.start,
-            }
+    if range.start != asked.start && content_range.total == Some(range.len()) {
+        return Err(Refusal::Whole);
+    }
+    let too_early = asked.start.saturating_sub(range.start) > MAX_OVERLAP;
+    if range.start > asked.start || range.end <= asked.start || too_early {
+        return Err(Refusal::Start {
+            asked: asked.start,
+            got: range.start,
         });
     }
     if let Some(length) = content_length.filter(|&length| length < range.len()) {
@@ -298,6 +309,17 @@ fn length_number(text: &str) -> Option<u64> {
     let all_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     let number = all_digits.then(|| digits.parse::<u64>().ok()).flatten()?;
     (number <= i64::MAX as u64).then_some(number)
+}
+
+/// Whether nothing but the close of the connection ends the body (RFC 9112 §6.3).
+fn is_until_close(head: &Head) -> bool {
+    let framed = ["content-length", "transfer-encoding"]
+        .iter()
+        .any(|name| head.headers.get(name).is_some());
+    match head.protocol {
+        Protocol::Http10 | Protocol::Http11 => !framed,
+        Protocol::Http2 | Protocol::Http3 => false,
+    }
 }
 
 /// The content coding, `None` for the identity coding however it is spelled.
@@ -502,17 +524,31 @@ mod tests {
 
     #[test]
     fn b02_b03_another_start() {
-        let early = [("content-range", "bytes 64-199/1000")];
-        assert_eq!(
-            ask(206, &early),
-            Err(Refusal::Start {
-                asked: 100,
-                got: 64
-            })
-        );
-        assert_eq!(meaning(206, &early), Meaning::Again);
+        let early = ask(206, &[("content-range", "bytes 64-199/1000")]).unwrap();
+        assert_eq!(early.range, ByteRange::new(64, 200));
+        let before = [("content-range", "bytes 64-99/1000")];
+        assert_eq!(meaning(206, &before), Meaning::Again);
+        let far = head(206, &[("content-range", "bytes 64-99999999/100000000")]);
+        let asked = ByteRange::new(65 + MAX_OVERLAP, 99_999_999);
+        let refused = slice(&far, asked, false, &Entity::default()).unwrap_err();
+        assert_eq!(refused.meaning(), Meaning::Again);
         let late = [("content-range", "bytes 101-199/1000")];
         assert_eq!(meaning(206, &late), Meaning::NoRanges);
+    }
+
+    #[test]
+    fn b22_offsets_of_64_bits() {
+        for start in [1 << 31, 1 << 32, 1 << 53, i64::MAX as u64 - 10] {
+            let known = Entity {
+                length: Some(start + 10),
+                ..Entity::default()
+            };
+            let asked = ByteRange::new(start, start + 5);
+            let field = format!("bytes {start}-{}/{}", start + 4, start + 10);
+            let answer = head(206, &[("content-range", &field), ("content-length", "5")]);
+            let read = slice(&answer, asked, false, &known).unwrap();
+            assert_eq!((read.range, read.total), (asked, known.length));
+        }
     }
 
     #[test]

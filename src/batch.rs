@@ -129,7 +129,7 @@ fn tell(context: &Context, id: usize, result: Result<Outcome, Error>) {
             checksums,
             verified,
         },
-        Ok(Outcome::Skipped { path }) => Update::Skipped { id, path },
+        Ok(Outcome::Skipped { path, bytes }) => Update::Skipped { id, path, bytes },
         Err(Error::Disk(sink::Error::ReaderGone)) => return,
         Err(error) => Update::Failed {
             id,

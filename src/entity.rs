@@ -104,6 +104,13 @@ impl Entity {
     }
 }
 
+impl Entity {
+    /// Whether they are seen to be the same file: they agree, and not only because one side says nothing.
+    pub fn confirms(&self, other: &Entity) -> bool {
+        self.agrees(other) && self.validator.confirms(&other.validator)
+    }
+}
+
 fn is_strong_tag(tag: &str) -> bool {
     tag.len() >= 2 && tag.starts_with('"') && tag.ends_with('"')
 }

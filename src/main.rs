@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,16 +11,14 @@ use std::time::Duration;
 use hydrastream::cli::fingerprint::Fingerprint as Action;
 use hydrastream::cli::{Cli, Command};
 use hydrastream::inspect::Progress;
-use hydrastream::report::{Reporter, Update};
-use hydrastream::{Config, Error, batch, config, fingerprint, inspect, net};
+use hydrastream::report::{self, Level, Reporter, Style, Update};
+use hydrastream::{Config, Error, batch, config, fingerprint, inspect, log, net};
 
 fn main() -> ExitCode {
-    let cli = match Cli::parse_from_args(std::env::args_os()) {
+    let args: Vec<_> = std::env::args_os().collect();
+    let cli = match Cli::parse_from_args(args.iter().cloned()) {
         Ok(cli) => cli,
-        Err(error) if error.use_stderr() => {
-            complain(&mistake(&error), false);
-            return ExitCode::from(2);
-        }
+        Err(error) if error.use_stderr() => return refuse(&mistake(&error), early_style(&args)),
         Err(help) => {
             // A closed standard output changes nothing.
             let _ = help.print();
@@ -30,35 +29,96 @@ fn main() -> ExitCode {
         return version();
     }
     if let Some(Command::Fingerprint(action)) = &cli.command {
-        return inspect(action).unwrap_or_else(|error| {
-            complain(&error, cli.display.quiet);
-            ExitCode::from(error.exit_code())
-        });
+        return inspect(action).unwrap_or_else(|error| refuse(&error, early_style(&args)));
     }
     match Config::new(&cli) {
         Ok(config) => download(&config),
-        Err(error) => {
-            complain(&error, cli.display.quiet);
-            ExitCode::from(error.exit_code())
-        }
+        Err(error) => refuse(&error, early_style(&args)),
     }
 }
 
 /// The run proper. How it ended is the last that is reported.
 fn download(config: &Config) -> ExitCode {
-    let reporter = Reporter::new(config.report.quiet);
+    let reporter = Reporter::new(report::Options {
+        style: config.report.style,
+        journal: config.report.log.is_some(),
+    });
+    open_log(config, &reporter);
     let exit_code = batch::run(config, &reporter).unwrap_or_else(|error| {
-        reporter.send(Update::Aborted {
-            kind: error.kind(),
-            exit_code: error.exit_code(),
-            error: error.to_string(),
-            hint: error.hint(),
-        });
+        reporter.send(aborted(&error));
         error.exit_code()
     });
+    conclude(&reporter, exit_code)
+}
+
+/// Leads what is to be kept to the log, and with `--debug` what goes over the wire to standard error.
+fn open_log(config: &Config, reporter: &Reporter) {
+    let shown = reporter.clone();
+    let show = move |text| {
+        shown.send(Update::Message {
+            id: None,
+            level: Level::Debug,
+            text,
+        });
+    };
+    let opened = log::init(log::Options {
+        file: config.report.log.as_deref(),
+        debug: config.report.debug.then(|| Box::new(show) as _),
+        quiet_target: report::TARGET,
+    });
+    if let (Err(error), Some(path)) = (opened, &config.report.log) {
+        reporter.send(Update::Message {
+            id: None,
+            level: Level::Warning,
+            text: format!("no log is kept: {}: {error}", path.display()),
+        });
+    }
+}
+
+/// Says why there will be no run.
+fn refuse(error: &Error, style: Style) -> ExitCode {
+    let reporter = Reporter::new(report::Options {
+        style,
+        journal: false,
+    });
+    reporter.send(aborted(error));
+    conclude(&reporter, error.exit_code())
+}
+
+fn aborted(error: &Error) -> Update {
+    Update::Aborted {
+        kind: error.kind(),
+        exit_code: error.exit_code(),
+        error: error.to_string(),
+        hint: error.hint(),
+    }
+}
+
+fn conclude(reporter: &Reporter, exit_code: u8) -> ExitCode {
     reporter.send(Update::Summary { exit_code });
     reporter.close();
     ExitCode::from(exit_code)
+}
+
+/// How to complain where the settings cannot be read: as the command line says, as far as it can be understood.
+fn early_style(args: &[OsString]) -> Style {
+    let options = args.iter().skip(1).filter_map(|arg| arg.to_str());
+    let options = options.take_while(|&arg| arg != "--");
+    let has = |long: &str, short: char| {
+        options.clone().any(|arg| match arg.strip_prefix('-') {
+            Some(rest) if rest.starts_with('-') => arg == long,
+            // Several in one: those without a value only, so that the rest is no value either.
+            Some(flags) => flags.contains(short) && flags.chars().all(|c| "sqjdkNV46".contains(c)),
+            None => false,
+        })
+    };
+    if has("--quiet", 'q') {
+        Style::Quiet
+    } else if has("--json", 'j') {
+        Style::Json
+    } else {
+        Style::Plain
+    }
 }
 
 /// What clap says of a mistake, in the form of all other errors: its first sentence, and its tip or else where to look.
@@ -152,16 +212,5 @@ fn version() -> ExitCode {
     match writeln!(std::io::stdout(), "{}", lines.join("\n")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
-    }
-}
-
-/// An error that came before anything could be downloaded.
-fn complain(error: &Error, quiet: bool) {
-    if !quiet {
-        let hint = error
-            .hint()
-            .map(|hint| format!("\nhint: {hint}"))
-            .unwrap_or_default();
-        let _ = writeln!(std::io::stderr(), "hs: {error}{hint}");
     }
 }

@@ -273,7 +273,9 @@ fn course(failure: &Failure) -> Course {
         Failure::Refused(refusal) => match refusal.meaning() {
             Meaning::Status(code) => course_of_status(code),
             Meaning::Changed => Course::Restart,
-            Meaning::NoRanges | Meaning::Again => Course::Retry,
+            Meaning::NoRanges => Course::Retry,
+            // Nonsense is rarely transient.
+            Meaning::Again => Course::Briefly,
             Meaning::Unclear => Course::Reresolve,
             Meaning::Never => Course::Fatal,
         },

@@ -37,13 +37,16 @@ const MODULES: &[(Layer, &[&str])] = &[
             "schedule",
             "order",
             "retry",
+            "cookies",
             "hash",
+            "netrc",
             "limit",
             "fingerprint",
             "http",
             "entity",
             "answer",
             "sums",
+            "redact",
         ],
     ),
     (Layer::Edge, &["net", "sink", "resume", "report", "capture"]),
@@ -64,7 +67,7 @@ const TOP_FOR_FLOW: &[&[&str]] = &[&["config", "Config"], &["error", "Error"]];
 const REEXPORTS: &[(&str, &str)] = &[("Config", "config"), ("Error", "error")];
 
 /// All crates that core may name: the language's own, plain data, and digests. `toml_edit` reads a fingerprint and
-/// `httpdate` a Retry-After, which are texts to them.
+/// `httpdate` a Retry-After, which are texts to them; `psl` is a table of public suffixes.
 const CORE_CRATES: &[&str] = &[
     "std",
     "core",
@@ -74,6 +77,7 @@ const CORE_CRATES: &[&str] = &[
     "thiserror",
     "toml_edit",
     "httpdate",
+    "psl",
     "md5",
     "sha1",
     "sha2",
@@ -108,6 +112,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["clap"], &["cli", "main"]),
     (&["figment"], &["config"]),
     (&["indicatif"], &["report"]),
+    (&["tracing_subscriber"], &["log"]),
     (&["std", "fs"], &["sink", "resume", "config", "log"]),
     (&["tokio", "fs"], &["sink", "resume"]),
     (&["std", "env"], &["config", "main"]),

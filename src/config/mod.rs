@@ -66,6 +66,8 @@ pub struct Surroundings {
     pub variables: Vec<(String, String)>,
     /// Whether standard output is a terminal.
     pub terminal: bool,
+    /// Whether standard error is one.
+    pub screen: bool,
 }
 
 impl Surroundings {
@@ -78,6 +80,7 @@ impl Surroundings {
         Self {
             variables: std::env::vars_os().filter_map(text).collect(),
             terminal: std::io::stdout().is_terminal(),
+            screen: std::io::stderr().is_terminal(),
         }
     }
 

@@ -5,22 +5,19 @@ use std::path::PathBuf;
 use super::Surroundings;
 use super::layers::Layers;
 use crate::error::Error;
+use crate::report::Style;
 
 /// What is told, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Nothing on standard error.
-    pub quiet: bool,
+    /// What standard error shows.
+    pub style: Style,
     /// JSON lines instead of text.
     pub json: bool,
-    /// No bars.
-    pub no_ui: bool,
     /// Every cause of an error, and what goes over the wire.
     pub debug: bool,
     /// The log file, if there is one.
     pub log: Option<PathBuf>,
-    /// Whether somebody named that file: then it is an error if it cannot be written.
-    pub log_named: bool,
 }
 
 impl Report {
@@ -41,12 +38,28 @@ impl Report {
             }
         };
         Ok(Self {
-            quiet: layers.flag("quiet"),
+            style: style(layers, around),
             json: layers.flag("json"),
-            no_ui: layers.flag("no-ui"),
             debug: layers.flag("debug"),
             log,
-            log_named: named.is_some(),
         })
+    }
+}
+
+/// Bars need a terminal that can move its cursor, and no trace that scrolls through them; <https://no-color.org> takes the
+/// colour away.
+fn style(layers: &Layers, around: &Surroundings) -> Style {
+    if layers.flag("quiet") {
+        return Style::Quiet;
+    }
+    if layers.flag("json") {
+        return Style::Json;
+    }
+    let still = layers.flag("no-ui") || layers.flag("debug");
+    if still || !around.screen || around.variable("TERM").is_none_or(|term| term == "dumb") {
+        return Style::Plain;
+    }
+    Style::Bars {
+        colour: around.variable("NO_COLOR").is_none(),
     }
 }

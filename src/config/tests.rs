@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::hash::Algorithm;
 use crate::http::{IpVersion, Protocol};
+use crate::report::Style;
 use crate::sink::OnConflict;
 
 /// The configuration of a command line, in surroundings without anything.
@@ -18,6 +19,7 @@ fn within(line: &str, variables: &[(&str, &str)], terminal: bool) -> Result<Conf
     let around = Surroundings {
         variables: variables.iter().map(text).collect(),
         terminal,
+        screen: terminal,
     };
     Config::read(&cli, &around)
 }
@@ -26,7 +28,10 @@ fn within(line: &str, variables: &[(&str, &str)], terminal: bool) -> Result<Conf
 fn defaults_hold_until_a_flag_says_otherwise() {
     let plain = config("hs http://h/f").unwrap();
     assert_eq!(plain.files.dir.to_str(), Some("download"));
-    assert_eq!((plain.limits.threads, plain.report.quiet), (None, false));
+    assert_eq!(
+        (plain.limits.threads, plain.report.style),
+        (None, Style::Plain)
+    );
     assert_eq!(plain.fingerprint.browser.name, "chrome120");
     assert_eq!(plain.files.on_conflict, OnConflict::Resume);
     assert_eq!(
@@ -39,7 +44,10 @@ fn defaults_hold_until_a_flag_says_otherwise() {
     );
     let flags = config("hs http://h/f -o d -t 7 -q -th SHA256 --on-conflict skip").unwrap();
     assert_eq!(flags.files.dir.to_str(), Some("d"));
-    assert_eq!((flags.limits.threads, flags.report.quiet), (Some(7), true));
+    assert_eq!(
+        (flags.limits.threads, flags.report.style),
+        (Some(7), Style::Quiet)
+    );
     assert_eq!(flags.checksums.algorithms, [Algorithm::Sha256]);
     assert_eq!(flags.files.on_conflict, OnConflict::Skip);
     let several = config("hs http://h/f -th md5,SHA-256 -N --sidecar").unwrap();

@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Notify;
@@ -15,7 +15,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::Context;
 use super::job::{Job, Stop, timed};
 use super::whole::whole;
-use crate::answer::{self, Meaning, Ranges};
+use crate::answer::{self, Meaning, Ranges, Refusal};
+use crate::entity::Validator;
 use crate::fingerprint::headers::Places;
 use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
 use crate::plan::Options;
@@ -74,6 +75,8 @@ struct File<'a> {
     resource: &'a Resource,
     /// What is asked for and what has come. Never borrowed across an await.
     schedule: RefCell<Schedule>,
+    /// Bytes of the whole file.
+    length: u64,
     /// Requests allowed at once: 2 while one range tries whether the server takes them, 1 when it does not.
     limit: Cell<usize>,
     /// Requests allowed at once where ranges work.
@@ -107,6 +110,7 @@ impl<'a> File<'a> {
             sink,
             resource,
             schedule: RefCell::new(schedule),
+            length,
             limit: Cell::new(limit),
             requests,
             proven: Cell::new(false),
@@ -159,13 +163,18 @@ impl<'a> File<'a> {
         from: u64,
         transfers: &mut Transfers<'b>,
     ) -> Option<ChunkId> {
-        let first = self.schedule.borrow_mut().adopt(from, Context::now());
+        // The body may begin with bytes that are there, to show that it goes on with the same file.
+        let missing = self.sink.done().complement(self.length);
+        let gap = missing.iter().find(|gap| gap.end > from);
+        let at = gap.map_or(from, |gap| gap.start.max(from));
+        let first = self.schedule.borrow_mut().adopt(at, Context::now());
         if first.range.is_empty() {
             let mut schedule = self.schedule.borrow_mut();
             schedule.end(first.id, Outcome::Complete, Context::now());
             return None;
         }
-        let delivered = self.deliver(first.id, opened, from, None);
+        let body = ByteRange::new(from, self.length.max(from));
+        let delivered = self.deliver(first.id, opened, body, true);
         transfers.push(delivered.map(move |end| (first.id, end)).boxed_local());
         Some(first.id)
     }
@@ -181,7 +190,10 @@ impl<'a> File<'a> {
 
     /// Asks for a chunk and delivers its bytes.
     async fn ask(&self, chunk: Chunk) -> Result<(), Trouble> {
-        let validator = &self.resource.entity.validator;
+        let validator = match self.job.no_conditions.get() {
+            true => &Validator::default(),
+            false => &self.resource.entity.validator,
+        };
         let range = if chunk.open {
             chunk.range.request_open()
         } else {
@@ -214,21 +226,20 @@ impl<'a> File<'a> {
             self.proven.set(true);
             self.moved.notify_waiters();
         }
-        self.deliver(chunk.id, transfer, slice.range.start, Some(slice.range.end))
-            .await
+        self.deliver(chunk.id, transfer, slice.range, false).await
     }
 
-    /// Writes a chunk's bytes from a body that begins at offset `start` of the file and ends at `end`; without an end, it is
-    /// the body that opened the file.
+    /// Writes a chunk's bytes from a body that brings `range` of the file; `opener` if it is the one that opened the file.
+    ///
+    /// What it brings of bytes before the chunk is held against those that are there already.
     async fn deliver(
         &self,
         id: ChunkId,
         mut transfer: Transfer,
-        start: u64,
-        end: Option<u64>,
+        range: ByteRange,
+        opener: bool,
     ) -> Result<(), Trouble> {
-        let opener = end.is_none();
-        let end = end.or(self.resource.entity.length);
+        let mut before = self.rest(id).start.saturating_sub(range.start);
         loop {
             if self.rest(id).is_empty() && !(opener && self.goes_on(id).await) {
                 return Ok(());
@@ -240,10 +251,21 @@ impl<'a> File<'a> {
             let Some(block) = block else {
                 return Err(Failure::Short.into());
             };
-            let offset = start + block.offset;
-            let arrived = block.bytes.len() as u64;
-            self.keep(id, offset, block.bytes, opener).await?;
-            if Some(offset + arrived) == end {
+            let mut offset = range.start + block.offset;
+            let mut bytes = block.bytes;
+            let end = offset + bytes.len() as u64;
+            if before > 0 {
+                let overlap = first(bytes.clone(), before);
+                bytes.advance(overlap.len());
+                before -= overlap.len() as u64;
+                let at = offset;
+                offset += overlap.len() as u64;
+                if !self.sink.agrees(at, overlap).await.map_err(Trouble::Disk)? {
+                    return Err(Failure::Refused(Refusal::Changed).into());
+                }
+            }
+            self.keep(id, offset, bytes, opener).await?;
+            if end == range.end {
                 // The body is complete, and its connection good for another request once libcurl has seen that too.
                 let _ = timed(LINGER, next(&mut transfer)).await;
                 // A server may send less than was asked for; the rest is asked for anew (RFC 9110 §15.3.7).
@@ -362,7 +384,7 @@ impl<'a> File<'a> {
 
     fn report(&self) {
         let schedule = self.schedule.borrow();
-        let length = self.resource.entity.length.unwrap_or_default();
+        let length = self.length;
         self.job
             .progress(length - schedule.missing(), schedule.in_flight());
     }

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::{Context, fetch};
 use crate::Error;
+use crate::answer::Refusal;
 use crate::entity::Entity;
 use crate::hash::Checksum;
 use crate::http::Headers;
@@ -35,6 +36,8 @@ pub(super) struct Job<'a> {
     pub(super) url: String,
     /// The server has been seen to ignore ranges, whatever it says of itself.
     pub(super) no_ranges: Cell<bool>,
+    /// The server fails conditions that hold: none is sent any more, what the answers say is compared all the same.
+    pub(super) no_conditions: Cell<bool>,
     /// Told when nothing is left to ask for; `None` when it was, or nobody wants to know.
     pub(super) all_begun: RefCell<Option<oneshot::Sender<()>>>,
 }
@@ -68,6 +71,7 @@ impl<'a> Job<'a> {
             source,
             url,
             no_ranges: Cell::new(false),
+            no_conditions: Cell::new(false),
             all_begun: RefCell::default(),
         }
     }
@@ -143,7 +147,7 @@ impl<'a> Job<'a> {
     /// Fetches until nothing is missing. Begins again at the original URL when the resolved one stops working, and with
     /// nothing when the file has changed.
     pub(super) async fn fetch(&self, sink: Sink<'_>, mut opening: Opening) -> Result<(), Error> {
-        let mut rounds = 0;
+        let (mut rounds, mut restarts) = (0, 0);
         let mut entity = opening.resource.entity.clone();
         loop {
             let had = sink.done().len();
@@ -157,7 +161,7 @@ impl<'a> Job<'a> {
             } else {
                 rounds + 1
             };
-            if rounds > MAX_ROUNDS {
+            if rounds > MAX_ROUNDS || restarts > MAX_ROUNDS {
                 return Err(self.failed(problem));
             }
             let reason = problem.to_string();
@@ -165,12 +169,17 @@ impl<'a> Job<'a> {
             let keep = keep && !self.must_restart(&problem);
             let left = keep.then(|| earlier(&entity, &sink.done()));
             opening = self.open(left.as_ref()).await?;
+            let is_same = entity.confirms(&opening.resource.entity);
+            if is_same && problem.failure == Failure::Refused(Refusal::Precondition) {
+                self.no_conditions.set(true);
+            }
             if opening.resumed {
                 self.tell(Update::Reresolved {
                     id: self.id,
                     reason,
                 });
             } else {
+                restarts += 1;
                 let now = &opening.resource.entity;
                 self.begin_again(sink, &entity, now, problem).await?;
                 self.tell(Update::Restarted {
@@ -319,12 +328,30 @@ pub(super) fn is_resumable(entity: &Entity) -> bool {
     entity.length.is_some_and(|length| length > 0) && !entity.validator.is_empty()
 }
 
+/// Whether what an earlier run left of `entity` may be gone on with. A weak tag alone says too little for that, as it may
+/// stay when bytes change: it takes a checksum that tells in the end.
+pub(super) fn outlives(entity: &Entity, source: &Source) -> bool {
+    let validator = &entity.validator;
+    let is_vouched = validator.is_strong() || validator.last_modified.is_some();
+    is_resumable(entity) && (is_vouched || source.checksum.is_some())
+}
+
+/// Bytes before a gap that are asked for once more where no validator is strong: a server that goes on with another file
+/// without saying so is found out by them.
+const OVERLAP: u64 = 64 << 10;
+
 /// What of `entity` is missing first. Of a complete one the last byte is asked for again, to see that it is still the same.
 pub(super) fn earlier(entity: &Entity, done: &RangeSet) -> Earlier {
     let length = entity.length.unwrap_or(1).max(1);
-    let gap = done.complement(length).iter().next();
+    let missing = done.complement(length).iter().next();
+    let mut gap = missing.unwrap_or(ByteRange::new(length - 1, length));
+    if !entity.validator.is_strong() {
+        let known = done.iter().find(|range| range.end == gap.start);
+        gap.start -= known.map_or(0, |range| range.len().min(OVERLAP));
+    }
     Earlier {
-        gap: gap.unwrap_or(ByteRange::new(length - 1, length)),
+        gap,
+        complete: missing.is_none(),
         entity: entity.clone(),
     }
 }

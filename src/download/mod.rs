@@ -26,7 +26,7 @@ use crate::resolve::{Opening, Resource, Source};
 use crate::retry::Policy;
 use crate::sink::{self, Existing, Part, Sink};
 
-use job::{Job, earlier, is_resumable};
+use job::{Job, earlier, outlives};
 pub use stream::{Turn, stream};
 use verify::Check;
 
@@ -133,6 +133,8 @@ pub enum Outcome {
     Skipped {
         /// Where it is.
         path: PathBuf,
+        /// Its length in bytes.
+        bytes: u64,
     },
 }
 
@@ -143,14 +145,15 @@ pub enum Outcome {
 pub async fn download(context: &Context, id: usize, source: &Source) -> Result<Outcome, Error> {
     let job = Job::new(context, id, source);
     let taken_up = Part::take_up(&context.dir, &job.url)?;
-    let part = taken_up.filter(|part| is_resumable(&part.identity().entity));
+    let part = taken_up.filter(|part| outlives(&part.identity().entity, source));
     let left = part
         .as_ref()
         .map(|part| earlier(&part.identity().entity, &part.done()));
     let opening = job.open(left.as_ref()).await?;
     let check = Check::new(context, source, &opening.resource);
     if let Some(path) = finished(&job, &check, &opening.resource, part.as_ref()).await? {
-        return Ok(Outcome::Skipped { path });
+        let bytes = opening.resource.entity.length.unwrap_or_default();
+        return Ok(Outcome::Skipped { path, bytes });
     }
     let part = prepare(&job, &check, part, &opening).await?;
     let hashing = tokio::spawn(part.hash(check.algorithms()));

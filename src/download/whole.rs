@@ -28,7 +28,13 @@ pub(super) async fn whole(
     let mut ticks = ticks();
     loop {
         tokio::select! {
-            end = &mut pouring => return end,
+            end = &mut pouring => {
+                if resource.until_close && end.is_ok() {
+                    let bytes = got.get();
+                    job.note(format!("no length was stated: these are the {bytes} bytes before the server hung up"));
+                }
+                return end;
+            }
             _ = ticks.tick() => job.progress(got.get(), 1),
             left = left(&mut follow) => drop(left?),
             stopped = job.context.stopped() => return Err(Stop::Fatal(stopped)),

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::names;
-use super::schema::{Fingerprint, OpaqueExtension, REQUEST_PLACES, RequestShape, Tls};
+use super::schema::{
+    Fingerprint, OpaqueExtension, PROXY_PLACES, REQUEST_PLACES, RequestShape, Tls,
+};
 
 /// A contradiction within a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +40,23 @@ impl Fingerprint {
                 return Err(fault([kind, "open"], "only a slice can be open"));
             }
             shape.check(kind, &self.values)?;
+        }
+        self.check_proxy()
+    }
+
+    fn check_proxy(&self) -> Result<(), Fault> {
+        let at = ["proxy", "connect"];
+        for line in &self.proxy.connect {
+            for place in super::headers::places(&line.value) {
+                if !self.values.contains_key(place) && !PROXY_PLACES.contains(&place) {
+                    let what = format!("{}: nothing is called {{{place}}}", line.name);
+                    return Err(fault(at, what));
+                }
+            }
+        }
+        let mut names = self.proxy.connect.iter().map(|line| &line.name);
+        if !names.any(|name| name.eq_ignore_ascii_case("host")) {
+            return Err(fault(at, "there is no Host"));
         }
         Ok(())
     }

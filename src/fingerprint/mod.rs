@@ -4,9 +4,11 @@
 //! files of the `fingerprints` folder are embedded by `build.rs`, which refuses to build with a wrong one. No browser is
 //! described in code, and nothing here sets an option of curl or BoringSSL.
 
+pub mod agent;
 mod check;
 pub mod compare;
 pub mod describe;
+pub mod edits;
 pub mod headers;
 mod inherit;
 pub mod ja;

@@ -35,6 +35,40 @@ pub struct Fingerprint {
     pub slice: RequestShape,
     /// The range request that takes up an earlier, interrupted download.
     pub resume: RequestShape,
+    /// How it talks to a proxy for HTTP.
+    #[serde(default)]
+    pub proxy: Proxy,
+}
+
+/// What a proxy for HTTP sees.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Proxy {
+    /// Headers of CONNECT in wire order, `Host` among them.
+    pub connect: Vec<HeaderLine>,
+    /// Name of `Connection` in a request for an `http://` address.
+    pub connection: String,
+}
+
+impl Default for Proxy {
+    /// What Chromium does, and most others.
+    fn default() -> Self {
+        let line = |name: &str, value: &str| HeaderLine {
+            name: name.into(),
+            value: value.into(),
+            http: None,
+            scheme: None,
+        };
+        Self {
+            connect: vec![
+                line("Host", "{authority}"),
+                line("Proxy-Connection", "keep-alive"),
+                line("User-Agent", "{user_agent}"),
+                line("Proxy-Authorization", "{proxy_authorization}"),
+            ],
+            connection: "Proxy-Connection".into(),
+        }
+    }
 }
 
 /// Identity of the browser, for lists and messages; nothing here reaches the wire.
@@ -168,6 +202,9 @@ pub struct Http2 {
     /// entry behind that one.
     #[serde(default)]
     pub path_always_literal: bool,
+    /// Each cookie is a header field of its own (RFC 9113 §8.2.3).
+    #[serde(default)]
+    pub split_cookies: bool,
 }
 
 /// Bytes that are received and not acknowledged before a WINDOW_UPDATE for all of them is sent.
@@ -223,10 +260,11 @@ pub enum DependsOn {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderLine {
-    /// Name as HTTP/1.1 shows it.
+    /// Name as HTTP/1.1 shows it; `*` stands for the headers that the user adds.
     pub name: String,
     /// Text with `{key}` places: keys of `[values]`, or what the request brings (`range`, `strong_etag`, `if_range`,
-    /// `last_modified`, `referer`, `authorization`). A line with a place that has no value is left out.
+    /// `last_modified`, `referer`, `authorization`, `cookie`; to a proxy `authority` and `proxy_authorization`). A line
+    /// with a place that has no value is left out.
     pub value: String,
     /// Only in this version of HTTP: 1 or 2; absent = both.
     #[serde(default)]
@@ -247,14 +285,18 @@ pub enum Scheme {
 }
 
 /// Places that the request fills, not the file.
-pub const REQUEST_PLACES: [&str; 6] = [
+pub const REQUEST_PLACES: [&str; 7] = [
     "range",
     "strong_etag",
     "if_range",
     "last_modified",
     "referer",
     "authorization",
+    "cookie",
 ];
+
+/// Places of CONNECT that the request fills.
+pub const PROXY_PLACES: [&str; 2] = ["authority", "proxy_authorization"];
 
 impl Tls {
     /// Versions without GREASE.

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use super::Fingerprint;
 use super::names::{List, text};
 use super::schema::{
-    Browser, DependsOn, EchGrease, Habit, HeaderLine, Http2, OpaqueExtension, Priority,
+    Browser, DependsOn, EchGrease, Habit, HeaderLine, Http2, OpaqueExtension, Priority, Proxy,
     RequestShape, Scheme, Tls,
 };
 
@@ -35,6 +35,7 @@ pub fn file(fingerprint: &Fingerprint, notes: &[String]) -> String {
     put(&mut file, "navigation", &shape(&fingerprint.navigation));
     put(&mut file, "slice", &shape(&fingerprint.slice));
     put(&mut file, "resume", &shape(&fingerprint.resume));
+    put(&mut file, "proxy", &proxy(&fingerprint.proxy));
     file.trim_start().to_owned()
 }
 
@@ -138,6 +139,7 @@ pub fn http2(http2: &Http2) -> Vec<Line> {
         ),
         ("huffman_always", flag(http2.huffman_always)),
         ("path_always_literal", flag(http2.path_always_literal)),
+        ("split_cookies", flag(http2.split_cookies)),
     ];
     without_defaults(lines)
 }
@@ -150,6 +152,14 @@ pub fn shape(shape: &RequestShape) -> Vec<Line> {
         ("priority", shape.priority.map_or(String::new(), priority)),
         ("headers", column(shape.headers.iter().map(header))),
     ])
+}
+
+/// `[proxy]`
+fn proxy(proxy: &Proxy) -> Vec<Line> {
+    vec![
+        ("connect", column(proxy.connect.iter().map(header))),
+        ("connection", quoted(&proxy.connection)),
+    ]
 }
 
 /// The priority fields of a request, as a file has them.

@@ -1,9 +1,10 @@
 //! How many requests at once.
 //!
 //! More requests help where a server limits each one, and harm where it limits their number; neither is announced. So
-//! the number is found as TCP finds its window: it doubles while throughput follows, then grows in small steps, and is
-//! halved when the server shows that it is asked too much (503, refused connections, stalls). A number that brought no
-//! throughput is given back. After a halving the next try comes late, since servers punish those who insist.
+//! the number is found as TCP finds its window. It begins small and grows by one with each answer, up to what was asked
+//! for; beyond that it doubles while throughput follows, then grows in small steps. A number that brought no throughput is
+//! given back. When the server shows that it is asked too much, the number is halved; when it refuses some requests while
+//! it serves others, what it serves is the number. The next try then comes late, since servers punish those who insist.
 //!
 //! One instance belongs to one host. What counts as congestion is told by `retry::Failure::is_congestion`.
 
@@ -14,8 +15,10 @@ use std::time::{Duration, Instant};
 pub struct Aimd {
     /// The number now; from 1 to `max`.
     limit: usize,
-    /// Never more than this.
+    /// Never more than this; at least 1.
     max: usize,
+    /// Up to here each answer raises the number by one; 0 once the server has complained.
+    ramp: usize,
     /// Whether the number doubles, or grows in small steps.
     doubling: bool,
     /// The number before the growth that is on trial, and the throughput it had in bytes a second.
@@ -30,6 +33,11 @@ pub struct Aimd {
     grow_at: Instant,
     /// No second halving before this: failures of one moment are one event.
     cut_at: Instant,
+    /// A single refusal at the number that was served before is passed over until this; a server that counts a request
+    /// which has just ended is not out of room.
+    lenient_at: Instant,
+    /// How long the number does not grow after the next complaint; longer each time growth was the cause.
+    penance: Duration,
     /// No request at all before this; `None` = no pause.
     paused_until: Option<Instant>,
 }
@@ -46,6 +54,9 @@ const HOLD: Duration = Duration::from_secs(15);
 /// After the server complained.
 const PENANCE: Duration = Duration::from_secs(30);
 
+/// After it complained again and again about growth.
+const LONGEST_PENANCE: Duration = Duration::from_secs(480);
+
 /// Failures within this time after a halving belong to it.
 const ONE_EVENT: Duration = Duration::from_secs(2);
 
@@ -56,12 +67,14 @@ const WORTH: f64 = 0.4;
 const STEP: usize = 4;
 
 impl Aimd {
-    /// Begins with `start` requests and never allows more than `max`. Both count as at least 1.
-    pub fn new(start: usize, max: usize, now: Instant) -> Aimd {
+    /// Begins with `start` requests, reaches `ramp` as fast as answers come, and never allows more than `max`. Each counts as
+    /// at least 1, and `start` and `ramp` as at most `max`.
+    pub fn new(start: usize, ramp: usize, max: usize, now: Instant) -> Aimd {
         let max = max.max(1);
         Aimd {
             limit: start.clamp(1, max),
             max,
+            ramp: ramp.min(max),
             doubling: true,
             trial: None,
             since: now,
@@ -69,8 +82,22 @@ impl Aimd {
             full: true,
             grow_at: now,
             cut_at: now,
+            lenient_at: now,
+            penance: PENANCE,
             paused_until: None,
         }
+    }
+
+    /// How many requests to plan for: the limit, or what it will have grown to in a moment.
+    pub fn expected(&self) -> usize {
+        self.limit.max(self.ramp)
+    }
+
+    /// Lowers the maximum for good, as the server has announced one.
+    pub fn cap(&mut self, max: usize) {
+        self.max = self.max.min(max.max(1));
+        self.ramp = self.ramp.min(self.max);
+        self.limit = self.limit.min(self.max);
     }
 
     /// How many requests may be in flight; 0 during a pause.
@@ -106,17 +133,36 @@ impl Aimd {
         }
     }
 
-    /// Notes that the server showed that it is asked too much: halves the limit, once per event.
-    pub fn congested(&mut self, now: Instant) {
+    /// Notes that a request was answered as it should be, the `running`th of those that are being served.
+    pub fn accepted(&mut self, running: usize, now: Instant) {
+        let before = self.limit;
+        if self.limit < self.ramp {
+            self.limit += 1;
+        }
         if now < self.cut_at {
+            // It was on its way when the limit was cut, and shows that the cut went too deep.
+            self.limit = self.limit.max(running.min(self.max));
+        }
+        if self.limit != before {
+            self.measure_anew(now);
+        }
+    }
+
+    /// Notes that the server refused a request although it serves `running` others: that many it takes.
+    pub fn refused(&mut self, running: usize, now: Instant) {
+        let known = running + 1 == self.limit && self.trial.is_none() && self.ramp == 0;
+        if known && now >= self.lenient_at {
+            self.lenient_at = now + BREATH;
             return;
         }
-        self.limit = (self.limit / 2).max(1);
-        self.doubling = false;
-        self.trial = None;
-        self.cut_at = now + ONE_EVENT;
-        self.grow_at = now + PENANCE;
-        self.measure_anew(now);
+        self.cut(self.limit.min(running.max(1)), now);
+    }
+
+    /// Notes that the server showed that it is asked too much: halves the limit, once per event.
+    pub fn congested(&mut self, now: Instant) {
+        if now >= self.cut_at {
+            self.cut((self.limit / 2).max(1), now);
+        }
     }
 
     /// Lets no request begin until `until`, as a Retry-After demands. The later of two pauses holds.
@@ -135,7 +181,11 @@ impl Aimd {
                 return;
             }
         }
-        if self.limit == self.max || now < self.grow_at || throughput == 0.0 {
+        if self.limit == self.max
+            || self.limit < self.ramp
+            || now < self.grow_at
+            || throughput == 0.0
+        {
             return;
         }
         self.trial = Some((self.limit, throughput));
@@ -148,6 +198,22 @@ impl Aimd {
         self.limit = self.limit.saturating_add(step).min(self.max);
         // Until the new requests have come up to speed, a measurement would say nothing.
         self.since = now + EPOCH;
+    }
+
+    fn cut(&mut self, limit: usize, now: Instant) {
+        if now >= self.cut_at {
+            self.penance = match self.trial {
+                Some(_) => (self.penance * 2).min(LONGEST_PENANCE),
+                None => PENANCE,
+            };
+            self.cut_at = now + ONE_EVENT;
+        }
+        self.limit = limit;
+        self.ramp = 0;
+        self.doubling = false;
+        self.trial = None;
+        self.grow_at = now + self.penance;
+        self.measure_anew(now);
     }
 
     fn measure_anew(&mut self, now: Instant) {
@@ -182,7 +248,7 @@ mod tests {
     #[test]
     fn throttled_requests_raise_the_number_to_its_maximum() {
         let now = Instant::now();
-        let mut aimd = Aimd::new(4, 32, now);
+        let mut aimd = Aimd::new(4, 4, 32, now);
         let now = run(&mut aimd, now, 12, |n| n as u64 * 1_000_000);
         assert_eq!(aimd.limit(now), 32);
     }
@@ -190,7 +256,7 @@ mod tests {
     #[test]
     fn a_full_line_keeps_the_number_low() {
         let now = Instant::now();
-        let mut aimd = Aimd::new(4, 32, now);
+        let mut aimd = Aimd::new(4, 4, 32, now);
         let now = run(&mut aimd, now, 60, |_| 10_000_000);
         assert!(aimd.limit(now) <= 5, "{}", aimd.limit(now));
     }
@@ -198,7 +264,7 @@ mod tests {
     #[test]
     fn the_knee_is_found() {
         let now = Instant::now();
-        let mut aimd = Aimd::new(2, 64, now);
+        let mut aimd = Aimd::new(2, 2, 64, now);
         let now = run(&mut aimd, now, 600, |n| n.min(11) as u64 * 1_000_000);
         assert!((8..=12).contains(&aimd.limit(now)), "{}", aimd.limit(now));
     }
@@ -206,7 +272,7 @@ mod tests {
     #[test]
     fn congestion_halves_once_per_event_and_growth_waits() {
         let now = Instant::now();
-        let mut aimd = Aimd::new(16, 32, now);
+        let mut aimd = Aimd::new(16, 16, 32, now);
         for milliseconds in [0, 10, 20, 1000] {
             aimd.congested(now + Duration::from_millis(milliseconds));
         }
@@ -224,9 +290,61 @@ mod tests {
     }
 
     #[test]
+    fn each_answer_raises_the_number_until_it_is_what_was_asked_for() {
+        let now = Instant::now();
+        let mut aimd = Aimd::new(4, 8, 8, now);
+        assert_eq!((aimd.limit(now), aimd.expected()), (4, 8));
+        for running in 1..=9 {
+            aimd.accepted(running, now);
+        }
+        assert_eq!(aimd.limit(now), 8);
+    }
+
+    #[test]
+    fn what_is_served_beside_a_refusal_is_the_number() {
+        let second = Duration::from_secs(1);
+        let now = Instant::now();
+        let mut aimd = Aimd::new(4, 32, 32, now);
+        (1..=3).for_each(|running| aimd.accepted(running, now));
+        assert_eq!(aimd.limit(now), 7);
+        // The fourth that is served answers between those that are not.
+        aimd.refused(3, now);
+        aimd.accepted(4, now);
+        aimd.refused(4, now);
+        assert_eq!((aimd.limit(now), aimd.expected()), (4, 4));
+        // One refusal at this number is a coincidence, two are none.
+        let now = now + 10 * second;
+        aimd.refused(3, now);
+        assert_eq!(aimd.limit(now), 4);
+        aimd.refused(3, now + second);
+        assert_eq!(aimd.limit(now + second), 3);
+        aimd.cap(2);
+        assert_eq!(aimd.limit(now + second), 2);
+    }
+
+    #[test]
+    fn growth_that_is_refused_comes_later_and_later() {
+        let begin = Instant::now();
+        let mut aimd = Aimd::new(8, 8, 32, begin);
+        let mut now = begin;
+        let mut refusals = Vec::new();
+        aimd.refused(4, now);
+        while now < begin + Duration::from_secs(600) {
+            now += Duration::from_millis(100);
+            let limit = aimd.limit(now);
+            if limit > 4 {
+                refusals.push((now - begin).as_secs());
+                aimd.refused(4, now);
+            }
+            aimd.delivered(400_000, limit, now);
+        }
+        assert!((3..=5).contains(&refusals.len()), "{refusals:?}");
+    }
+
+    #[test]
     fn a_number_that_is_not_used_does_not_grow() {
         let mut now = Instant::now();
-        let mut aimd = Aimd::new(4, 32, now);
+        let mut aimd = Aimd::new(4, 4, 32, now);
         for _ in 0..100 {
             now += Duration::from_millis(100);
             aimd.delivered(1_000_000, 3, now);
@@ -237,7 +355,7 @@ mod tests {
     #[test]
     fn a_pause_stops_everything_until_it_is_over() {
         let now = Instant::now();
-        let mut aimd = Aimd::new(4, 4, now);
+        let mut aimd = Aimd::new(4, 4, 4, now);
         aimd.pause(now + Duration::from_secs(10));
         aimd.pause(now + Duration::from_secs(5));
         assert_eq!(aimd.limit(now + Duration::from_secs(9)), 0);
@@ -252,13 +370,14 @@ mod tests {
             events in prop::collection::vec((0u64..3000, 0u64..1 << 30, any::<bool>()), 0..200),
         ) {
             let mut now = Instant::now();
-            let mut aimd = Aimd::new(start, max, now);
+            let mut aimd = Aimd::new(start, start, max, now);
             for (milliseconds, bytes, congested) in events {
                 now += Duration::from_millis(milliseconds);
-                if congested {
-                    aimd.congested(now);
-                } else {
-                    aimd.delivered(bytes, aimd.limit(now), now);
+                match (congested, bytes % 3) {
+                    (true, 0) => aimd.congested(now),
+                    (true, _) => aimd.refused((bytes % 200) as usize, now),
+                    (false, 0) => aimd.accepted((bytes % 200) as usize, now),
+                    (false, _) => aimd.delivered(bytes, aimd.limit(now), now),
                 }
                 prop_assert!((1..=max.max(1)).contains(&aimd.limit(now)));
             }

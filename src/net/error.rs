@@ -74,8 +74,12 @@ fn fault(error: &curl::Error, message: &str) -> Fault {
     }
 }
 
-/// libcurl ends its sentence about a stream with the error's name and number: `… INTERNAL_ERROR (err 2)`.
+/// libcurl ends its sentence about a stream with the error's name and number: `… INTERNAL_ERROR (err 2)`. A head that breaks
+/// the rules has nghttp2's sentence.
 fn http2_fault(message: &str) -> Fault {
+    if message.to_ascii_lowercase().starts_with("invalid http header") {
+        return Fault::Protocol(message.into());
+    }
     let code = message
         .rsplit_once("(err ")
         .and_then(|(_, rest)| rest.trim_end_matches([')', '.']).parse().ok())
@@ -119,6 +123,8 @@ mod tests {
         assert_eq!(told(13), Fault::Http11Required);
         assert_eq!(told(2), Fault::Http2 { code: 2 });
         assert_eq!(http2_fault("no number"), Fault::Http2 { code: 0 });
+        let broken = "Invalid HTTP header field was received: frame type: 1";
+        assert_eq!(http2_fault(broken), Fault::Protocol(broken.into()));
     }
 
     #[test]

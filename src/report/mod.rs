@@ -1,25 +1,31 @@
-//! What a person sees of a run: bars, plain lines, or nothing, always on standard error.
+//! What a person, a program and the log are told of a run: bars, plain lines, JSON lines, always on standard error.
 //!
-//! The flow sends [`Update`]s and never waits: they go through a channel to a thread of their own, so a terminal that
-//! was stopped with Ctrl-S, or a slow pipe behind standard error, cannot slow a download down. Of progress only the
-//! latest counts, and it is left out while the thread is behind; everything else is kept in order. How it is shown is
-//! the business of a *face*; none of them decides anything, and their errors are ignored, since there is nowhere left
-//! to report them.
+//! The flow sends [`Update`]s and never waits: they go through a channel to a thread for each *face*, so a terminal that
+//! was stopped with Ctrl-S, or a slow pipe behind standard error, can slow down neither a download nor the log. Of
+//! progress only the latest counts, and it is left out while a thread is behind; everything else is kept in order. A face
+//! decides nothing, and its errors are ignored, since there is nowhere left to report them.
 
 mod bar;
+mod clock;
+mod journal;
+mod json;
 mod plain;
+mod rows;
+mod run;
+mod speaker;
 #[cfg(test)]
 mod testing;
 mod text;
 mod track;
 mod update;
+mod words;
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 pub use update::{Level, Update};
 
@@ -29,110 +35,140 @@ const TICK: Duration = Duration::from_millis(100);
 /// Updates on their way above which progress is left out.
 const BACKLOG: usize = 256;
 
-/// How updates are shown.
+/// Updates on their way above which those for whoever looks for a fault are left out as well.
+const DEEP_BACKLOG: usize = 16_384;
+
+/// The target of the events that [`Options::journal`] makes; all others come from elsewhere in the program.
+pub const TARGET: &str = "hs";
+
+/// How updates are shown on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// One moving line for each file in flight.
-    Bars,
+    /// Moving lines for the files in flight.
+    Bars {
+        /// Whether they may be coloured.
+        colour: bool,
+    },
     /// Lines that stay: a file's beginning, every ten seconds how far it is, its end.
     Plain,
+    /// One JSON object a line.
+    Json,
     /// Nothing.
     Quiet,
 }
 
-impl Style {
-    /// Bars on a terminal, plain lines elsewhere.
-    #[must_use]
-    pub fn for_stderr() -> Self {
-        if io::stderr().is_terminal() {
-            Self::Bars
-        } else {
-            Self::Plain
-        }
-    }
+/// Where updates are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// On standard error.
+    pub style: Style,
+    /// As events of `tracing` too, for the log.
+    pub journal: bool,
 }
 
 /// Where updates are sent. Clones lead to the same place.
 #[derive(Clone, Debug)]
 pub struct Reporter {
-    /// `None` if nothing is shown.
-    shared: Option<Arc<Shared>>,
+    /// One for each face; none if nothing is shown.
+    faces: Arc<[Thread]>,
 }
 
+/// A face's thread, seen from outside.
 #[derive(Debug)]
-struct Shared {
+struct Thread {
     /// Leads to the thread; nothing is sent after `None`, which ends it.
     sender: Sender<Option<Update>>,
     /// Updates sent and not yet shown.
     pending: Arc<AtomicUsize>,
-    /// The thread that owns the face; taken by whoever waits for its end.
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Taken by whoever waits for its end.
+    handle: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Reporter {
-    /// Shows nothing if `quiet`, else what suits standard error.
+    /// Shows updates as the options say. A system that has no thread to spare shows none.
     #[must_use]
-    pub fn new(quiet: bool) -> Self {
-        Self::with_style(if quiet {
-            Style::Quiet
-        } else {
-            Style::for_stderr()
-        })
-    }
-
-    /// Shows updates in the given style. A system that has no thread to spare shows none.
-    #[must_use]
-    pub fn with_style(style: Style) -> Self {
-        match style {
-            Style::Bars => Self::with_face(bar::Bars::new()),
-            Style::Plain => Self::with_face(plain::Lines::new(io::stderr())),
-            Style::Quiet => Self { shared: None },
+    pub fn new(options: Options) -> Self {
+        let shown = match options.style {
+            Style::Bars { colour } => Thread::spawn(bar::Bars::new(colour, now())),
+            Style::Plain => Thread::spawn(plain::Lines::new(io::stderr(), now())),
+            Style::Json => Thread::spawn(json::Json::new(io::stderr(), now(), wall_clock)),
+            Style::Quiet => None,
+        };
+        let journal = options.journal.then(|| journal::Journal::new(now()));
+        let faces = shown.into_iter().chain(journal.and_then(Thread::spawn));
+        Self {
+            faces: faces.collect(),
         }
     }
 
     /// Shows an update soon. Never blocks.
     pub fn send(&self, update: Update) {
-        let Some(shared) = &self.shared else {
-            return;
-        };
-        let is_progress = matches!(update, Update::Progress { .. });
-        if is_progress && shared.pending.load(Ordering::Relaxed) > BACKLOG {
-            return;
+        for face in self.faces.iter() {
+            face.send(update.clone());
         }
-        shared.pending.fetch_add(1, Ordering::Relaxed);
-        // Fails only after `close`.
-        let _ = shared.sender.send(Some(update));
     }
 
     /// Shows what was sent before and leaves the screen as it is to stay. Blocks until that is done.
     pub fn close(&self) {
-        let Some(shared) = &self.shared else {
-            return;
-        };
-        let _ = shared.sender.send(None);
-        let thread = shared.thread.lock();
-        let thread = thread.unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            // A face that panicked has said so itself.
-            let _ = thread.join();
+        for face in self.faces.iter() {
+            face.close();
         }
     }
+}
 
-    fn with_face(face: impl Face + 'static) -> Self {
+impl Thread {
+    fn spawn(face: impl Face + 'static) -> Option<Self> {
         let (sender, updates) = mpsc::channel();
         let pending = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&pending);
-        let thread = thread::Builder::new()
+        let handle = thread::Builder::new()
             .name("report".to_owned())
             .spawn(move || show(face, &updates, &counter));
-        let shared = thread.ok().map(|thread| {
-            Arc::new(Shared {
-                sender,
-                pending,
-                thread: Mutex::new(Some(thread)),
-            })
-        });
-        Self { shared }
+        handle.ok().map(|handle| Self {
+            sender,
+            pending,
+            handle: Mutex::new(Some(handle)),
+        })
+    }
+
+    fn send(&self, update: Update) {
+        let most = match update {
+            Update::Progress { .. } => BACKLOG,
+            Update::Message {
+                level: Level::Debug,
+                ..
+            } => DEEP_BACKLOG,
+            Update::Planned { .. }
+            | Update::Started { .. }
+            | Update::Resolved { .. }
+            | Update::Retry { .. }
+            | Update::Throttled { .. }
+            | Update::Reresolved { .. }
+            | Update::Restarted { .. }
+            | Update::Verified { .. }
+            | Update::Completed { .. }
+            | Update::Skipped { .. }
+            | Update::Failed { .. }
+            | Update::Aborted { .. }
+            | Update::Message { .. }
+            | Update::Summary { .. } => usize::MAX,
+        };
+        if self.pending.load(Ordering::Relaxed) > most {
+            return;
+        }
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        // Fails only after `close`.
+        let _ = self.sender.send(Some(update));
+    }
+
+    fn close(&self) {
+        let _ = self.sender.send(None);
+        let handle = self.handle.lock();
+        let handle = handle.unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(handle) = handle {
+            // A face that panicked has said so itself.
+            let _ = handle.join();
+        }
     }
 }
 
@@ -176,6 +212,14 @@ fn now() -> Instant {
     Instant::now()
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "lines for programs and the log say when something happened"
+)]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,7 +241,9 @@ mod tests {
     #[test]
     fn all_but_progress_is_shown_in_order_and_nothing_waits() {
         let (sender, seen) = mpsc::channel();
-        let reporter = Reporter::with_face(Slow(sender));
+        let reporter = Reporter {
+            faces: Thread::spawn(Slow(sender)).into_iter().collect(),
+        };
         let message = |n: usize| Update::Message {
             id: None,
             level: Level::Info,
@@ -223,15 +269,13 @@ mod tests {
     }
 
     #[test]
-    fn quiet_shows_nothing() {
-        let reporter = Reporter::new(true);
-        reporter.send(Update::Failed {
-            id: 0,
-            kind: "network",
-            exit_code: 4,
-            error: "not to be seen".to_owned(),
-            hint: None,
+    fn quiet_has_no_thread() {
+        let reporter = Reporter::new(Options {
+            style: Style::Quiet,
+            journal: false,
         });
+        assert!(reporter.faces.is_empty());
+        reporter.send(testing::failed(0));
         reporter.close();
     }
 }

@@ -1,32 +1,38 @@
-//! Lines that stay, for logs and pipes: a file's beginning, how far it is every ten seconds, and its end.
+//! Lines that stay, for logs and pipes: a file's beginning, how far it is every ten seconds, and its end. Of many files at
+//! once, one line tells how far all of them are.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use super::track::{Track, Tracks};
-use super::{Face, Update, text};
+use super::speaker::Speaker;
+use super::{Face, Update, words};
 
-/// Time between two lines about the progress of one file.
+/// Time between two lines about the progress of one file, or of all.
 const EVERY: Duration = Duration::from_secs(10);
+
+/// Files in flight that have lines of their own.
+const FEW: usize = 4;
 
 /// Writes lines to `out`.
 #[derive(Debug)]
 pub(super) struct Lines<W> {
     /// Where they go; errors are ignored.
     out: W,
-    /// The files in flight.
-    tracks: Tracks,
+    speaker: Speaker,
     /// When each file in flight had its last line.
     told: BTreeMap<usize, Instant>,
+    /// When all files together had their last line.
+    told_overall: Instant,
 }
 
 impl<W: Write> Lines<W> {
-    pub(super) fn new(out: W) -> Self {
+    pub(super) fn new(out: W, now: Instant) -> Self {
         Self {
             out,
-            tracks: Tracks::default(),
+            speaker: Speaker::new(now),
             told: BTreeMap::new(),
+            told_overall: now,
         }
     }
 
@@ -34,27 +40,39 @@ impl<W: Write> Lines<W> {
         // One call, so that lines of several programs do not mix.
         let _ = self.out.write_all(format!("{line}\n").as_bytes());
     }
+
+    /// Lines of single files that are due.
+    fn due(&mut self, now: Instant) -> Vec<String> {
+        let tracks = &self.speaker.run.tracks;
+        self.told.retain(|&id, _| tracks.get(id).is_some());
+        let mut due = Vec::new();
+        for (id, track) in tracks.iter() {
+            let told = self.told.entry(id).or_insert(now);
+            if now - *told >= EVERY && track.resolved {
+                *told = now;
+                due.push(words::progress(track, now));
+            }
+        }
+        due
+    }
 }
 
 impl<W: Write + Send> Face for Lines<W> {
     fn show(&mut self, update: Update, now: Instant) {
-        if let Some(line) = self.tracks.note(update, now) {
+        if let Some(line) = self.speaker.hear(&update, now) {
             self.line(&line);
         }
     }
 
     fn tick(&mut self, now: Instant) {
-        let tracks = &self.tracks;
-        self.told.retain(|&id, _| tracks.get(id).is_some());
-        let mut due = Vec::new();
-        for (id, track) in self.tracks.iter() {
-            let told = self.told.entry(id).or_insert(now);
-            if now - *told >= EVERY {
-                *told = now;
-                due.push(progress(track, now));
+        let run = &self.speaker.run;
+        if run.tracks.len() <= FEW {
+            for line in self.due(now) {
+                self.line(&line);
             }
-        }
-        for line in due {
+        } else if now - self.told_overall >= EVERY {
+            self.told_overall = now;
+            let line = words::overall(run, now);
             self.line(&line);
         }
     }
@@ -62,30 +80,6 @@ impl<W: Write + Send> Face for Lines<W> {
     fn close(&mut self) {
         let _ = self.out.flush();
     }
-}
-
-/// `a.bin: 44%, 45.9 MiB of 119 MiB, 9.2 MiB/s, 0:07 left, 8 requests`.
-fn progress(track: &Track, now: Instant) -> String {
-    let bytes = text::size(track.bytes);
-    let mut parts = match track.size {
-        Some(size) => {
-            let percent = text::percent(track.bytes, size);
-            vec![
-                format!("{percent}%"),
-                format!("{bytes} of {}", text::size(size)),
-            ]
-        }
-        None => vec![bytes],
-    };
-    parts.extend(track.speed(now).map(text::speed));
-    parts.extend(
-        track
-            .left(now)
-            .map(|left| format!("{} left", text::time(left))),
-    );
-    let plural = if track.requests == 1 { "" } else { "s" };
-    parts.push(format!("{} request{plural}", track.requests));
-    format!("{}: {}", track.name, parts.join(", "))
 }
 
 #[cfg(test)]
@@ -97,23 +91,17 @@ mod tests {
     #[test]
     fn a_file_in_plain_lines() {
         let start = Instant::now();
-        let mut lines = Lines::new(Vec::new());
+        let mut lines = Lines::new(Vec::new(), start);
         let id = 3;
         for update in testing::start(id, "a.bin", Some(1000 << 20), 100 << 20) {
             lines.show(update, start);
         }
         for second in 0..=25 {
             let now = start + Duration::from_secs(second);
-            let update = Update::Progress {
-                id,
-                bytes: (100 + 10 * second) << 20,
-                requests: 8,
-                connections: 1,
-            };
-            lines.show(update, now);
+            lines.show(testing::progress(id, (100 + 10 * second) << 20, 8), now);
             lines.tick(now);
         }
-        let finished = Update::Completed {
+        let completed = Update::Completed {
             id,
             path: "d/a.bin".into(),
             bytes: 1000 << 20,
@@ -123,24 +111,36 @@ mod tests {
             }],
             verified: None,
         };
-        lines.show(finished, start + Duration::from_secs(30));
+        lines.show(completed, start + Duration::from_secs(30));
         lines.tick(start + Duration::from_secs(31));
-        let failed = Update::Failed {
-            id: 4,
-            kind: "http",
-            exit_code: 4,
-            error: "not found".to_owned(),
-            hint: Some("check the address".to_owned()),
-        };
-        lines.show(failed, start + Duration::from_secs(31));
         let text = String::from_utf8(lines.out).unwrap();
         let expected = "\
             a.bin: 1000 MiB, 100 MiB of it here already\n\
-            a.bin: 20%, 200 MiB of 1000 MiB, 10.0 MiB/s, 1:20 left, 8 requests\n\
-            a.bin: 30%, 300 MiB of 1000 MiB, 10.0 MiB/s, 1:10 left, 8 requests\n\
-            done: d/a.bin (1000 MiB, 30.0 MiB/s, crc32c:01020304)\n\
-            hs: not found\n\
-            hint: check the address\n";
+            a.bin: 20%, 200 MiB of 1000 MiB, 10.0 MiB/s, 1:20 left, 8 requests on 1 connection\n\
+            a.bin: 30%, 300 MiB of 1000 MiB, 10.0 MiB/s, 1:10 left, 8 requests on 1 connection\n\
+            done: d/a.bin (1000 MiB, 30.0 MiB/s, crc32c:01020304)\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn many_files_share_a_line() {
+        let start = Instant::now();
+        let mut lines = Lines::new(Vec::new(), start);
+        lines.show(Update::Planned { files: 50 }, start);
+        for id in 0..50 {
+            let [started, resolved] = testing::start(id, "a.bin", Some(10 << 20), 0);
+            lines.speaker.hear(&started, start);
+            lines.speaker.hear(&resolved, start);
+        }
+        for second in 0..=10 {
+            let now = start + Duration::from_secs(second);
+            for id in 0..50 {
+                lines.show(testing::progress(id, second << 19, 1), now);
+            }
+            lines.tick(now);
+        }
+        let text = String::from_utf8(lines.out).unwrap();
+        let expected = "0 of 50 files, 50 in flight, 250 MiB, 25.0 MiB/s, 0:10 left, 50 requests\n";
         assert_eq!(text, expected);
     }
 }

@@ -1,9 +1,6 @@
 //! Updates that the faces' tests begin with.
 
-use std::time::Instant;
-
 use super::Update;
-use super::track::Tracks;
 use crate::answer::Ranges;
 use crate::http::Protocol;
 
@@ -26,15 +23,34 @@ pub(super) fn start(id: usize, name: &str, size: Option<u64>, resumed: u64) -> [
     [started, resolved]
 }
 
-/// Notes that file 0 begins.
-pub(super) fn begin(
-    tracks: &mut Tracks,
-    name: &str,
-    size: Option<u64>,
-    resumed: u64,
-    now: Instant,
-) {
-    for update in start(0, name, size, resumed) {
-        tracks.note(update, now);
+/// A file that has come so far, over one connection.
+pub(super) fn progress(id: usize, bytes: u64, requests: usize) -> Update {
+    Update::Progress {
+        id,
+        bytes,
+        requests,
+        connections: 1,
+    }
+}
+
+/// A file that is complete, unverified.
+pub(super) fn completed(id: usize, path: &str, bytes: u64) -> Update {
+    Update::Completed {
+        id,
+        path: path.into(),
+        bytes,
+        checksums: Vec::new(),
+        verified: None,
+    }
+}
+
+/// A file that was not found.
+pub(super) fn failed(id: usize) -> Update {
+    Update::Failed {
+        id,
+        kind: "http",
+        exit_code: 4,
+        error: format!("https://example.org/{id}: not found"),
+        hint: Some("check the address".to_owned()),
     }
 }

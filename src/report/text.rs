@@ -40,6 +40,12 @@ pub(super) fn time(duration: Duration) -> String {
     }
 }
 
+/// `1 file`, `2 files`.
+pub(super) fn plural(number: usize, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{s}")
+}
+
 /// How much of a whole is there; 100 only when all of it is.
 pub(super) fn percent(bytes: u64, size: u64) -> u64 {
     if bytes >= size {

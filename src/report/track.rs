@@ -4,28 +4,23 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{Update, text};
-use crate::hash::Checksum;
 
 /// Time constant of the smoothing: what is older than a few of these no longer counts.
 const SMOOTHING: f64 = 3.0;
 
-/// A reason to wait is shown once in this time for each file, however many of its requests meet it.
-const QUIET_AFTER_RETRY: Duration = Duration::from_secs(5);
+/// How long a file counts as throttled after the server was last found to be asked too much.
+const THROTTLED: Duration = Duration::from_secs(10);
 
 /// The files in flight by their numbers.
 #[derive(Debug, Default)]
 pub(super) struct Tracks(BTreeMap<usize, Track>);
 
 impl Tracks {
-    /// Takes note of an update. Returns the line that says it, if it is to be said.
-    pub(super) fn note(&mut self, update: Update, now: Instant) -> Option<String> {
-        let line = match update {
-            Update::Planned { .. } | Update::Verified { .. } | Update::Summary { .. } => {
-                return None;
-            }
-            Update::Started { id, name, .. } => {
-                self.0.insert(id, Track::new(&name, now));
-                return None;
+    /// Takes note of an update. Returns the track of a file that is no longer in flight because of it.
+    pub(super) fn note(&mut self, update: &Update, now: Instant) -> Option<Track> {
+        match update {
+            Update::Started { id, url, name } => {
+                self.0.insert(*id, Track::new(url, name, now));
             }
             Update::Resolved {
                 id,
@@ -33,75 +28,38 @@ impl Tracks {
                 size,
                 resumed,
                 ..
-            } => {
-                let track = self.0.get_mut(&id)?;
-                track.resolve(&name, size, resumed, now);
-                track.announcement()
-            }
+            } => self.change(*id, |track| track.resolve(name, *size, *resumed, now)),
             Update::Progress {
                 id,
                 bytes,
                 requests,
-                ..
-            } => {
-                if let Some(track) = self.0.get_mut(&id) {
-                    track.advance(bytes, requests, now);
-                }
-                return None;
+                connections,
+            } => self.change(*id, |track| {
+                (track.requests, track.connections) = (*requests, *connections);
+                track.advance(*bytes, now);
+            }),
+            Update::Retry { id, delay, .. } => {
+                self.change(*id, |track| track.waits_until = Some(now + *delay));
             }
-            Update::Retry { id, reason, delay } => {
-                let track = self.0.get_mut(&id);
-                return track.and_then(|track| track.retry(&reason, delay, now));
+            Update::Throttled { id, delay, .. } => {
+                self.change(*id, |track| {
+                    track.throttled_until = Some(now + *delay + THROTTLED);
+                });
             }
-            Update::Throttled {
-                id,
-                reason,
-                requests,
-                ..
-            } => {
-                let name = &self.0.get(&id)?.name;
-                format!("{name}: {reason}; at most {requests} at once from here on")
+            Update::Completed { id, bytes, .. } => {
+                self.change(*id, |track| track.bytes = *bytes);
+                return self.0.remove(id);
             }
-            Update::Reresolved { id, reason } => {
-                let name = &self.0.get(&id)?.name;
-                format!("{name}: {reason}; goes on from the original address")
-            }
-            Update::Restarted { id, reason } => {
-                let name = &self.0.get(&id)?.name;
-                format!("{name}: {reason}; begun anew")
-            }
-            Update::Completed {
-                id,
-                path,
-                bytes,
-                checksums,
-                verified,
-            } => {
-                let average = self.0.remove(&id).map(|track| track.average(bytes, now));
-                let digests = checksums.iter().map(Checksum::to_string);
-                let verified = verified.map(|place| format!("verified by {place}"));
-                let facts: Vec<String> = [text::size(bytes)]
-                    .into_iter()
-                    .chain(average)
-                    .chain(digests)
-                    .chain(verified)
-                    .collect();
-                format!("done: {} ({})", path.display(), facts.join(", "))
-            }
-            Update::Skipped { id, path } => {
-                self.0.remove(&id);
-                format!("complete already: {}", path.display())
-            }
-            Update::Failed {
-                id, error, hint, ..
-            } => {
-                self.0.remove(&id);
-                complaint(&error, hint.as_deref())
-            }
-            Update::Aborted { error, hint, .. } => complaint(&error, hint.as_deref()),
-            Update::Message { level, text, .. } => message(level, &text),
-        };
-        Some(text::clean(&line))
+            Update::Skipped { id, .. } | Update::Failed { id, .. } => return self.0.remove(id),
+            Update::Planned { .. }
+            | Update::Reresolved { .. }
+            | Update::Restarted { .. }
+            | Update::Verified { .. }
+            | Update::Aborted { .. }
+            | Update::Message { .. }
+            | Update::Summary { .. } => {}
+        }
+        None
     }
 
     /// All files in flight, in the order of their numbers.
@@ -113,59 +71,72 @@ impl Tracks {
     pub(super) fn get(&self, id: usize) -> Option<&Track> {
         self.0.get(&id)
     }
-}
 
-fn complaint(error: &str, hint: Option<&str>) -> String {
-    let hint = hint.map_or(String::new(), |hint| format!("\nhint: {hint}"));
-    format!("hs: {error}{hint}")
-}
+    /// How many files are in flight.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
 
-fn message(level: super::Level, text: &str) -> String {
-    match level {
-        super::Level::Info => text.to_owned(),
-        super::Level::Warning => format!("hs: warning: {text}"),
-        super::Level::Error => format!("hs: {text}"),
+    fn change(&mut self, id: usize, how: impl FnOnce(&mut Track)) {
+        if let Some(track) = self.0.get_mut(&id) {
+            how(track);
+        }
     }
 }
 
 /// One file in flight.
 #[derive(Debug)]
 pub(super) struct Track {
-    /// Free of control characters.
+    /// Where from, without credentials.
+    pub(super) url: String,
+    /// Free of control characters; a guess until the server has answered.
     pub(super) name: String,
+    /// Whether the server has answered.
+    pub(super) resolved: bool,
     /// Bytes of the whole file, if known.
     pub(super) size: Option<u64>,
     /// Bytes that are there.
     pub(super) bytes: u64,
     /// Requests in flight.
     pub(super) requests: usize,
+    /// Connections that they share.
+    pub(super) connections: usize,
     /// Bytes that did not arrive in this run; never counted as speed.
     resumed: u64,
     /// When the file began.
-    started: Instant,
+    begun: Instant,
+    /// When the server had answered; `begun` until then.
+    answered: Instant,
     /// When `bytes` was last told.
     told: Instant,
     /// Weighted bytes per second, see `speed`.
     rate: f64,
     /// Sum of the weights in `rate`: 0 at first, towards 1 with time.
     weight: f64,
-    /// When a retry was last shown.
-    retried: Option<Instant>,
+    /// When the last request that failed is made again.
+    waits_until: Option<Instant>,
+    /// When the server is taken to be at ease again.
+    throttled_until: Option<Instant>,
 }
 
 impl Track {
-    fn new(name: &str, now: Instant) -> Self {
+    fn new(url: &str, name: &str, now: Instant) -> Self {
         Self {
+            url: url.to_owned(),
             name: text::clean(name),
+            resolved: false,
             size: None,
             bytes: 0,
             requests: 0,
+            connections: 0,
             resumed: 0,
-            started: now,
+            begun: now,
+            answered: now,
             told: now,
             rate: 0.0,
             weight: 0.0,
-            retried: None,
+            waits_until: None,
+            throttled_until: None,
         }
     }
 
@@ -185,14 +156,41 @@ impl Track {
         Duration::try_from_secs_f64(missing as f64 / speed).ok()
     }
 
-    fn resolve(&mut self, name: &str, size: Option<u64>, resumed: u64, now: Instant) {
-        self.name = text::clean(name);
-        (self.size, self.bytes, self.resumed) = (size, resumed, resumed);
-        (self.started, self.told) = (now, now);
+    /// Time until it asks again, if it does nothing but wait for that.
+    pub(super) fn waits(&self, now: Instant) -> Option<Duration> {
+        let until = self.waits_until.filter(|_| self.requests == 0)?;
+        until.checked_duration_since(now)
     }
 
-    fn advance(&mut self, bytes: u64, requests: usize, now: Instant) {
-        self.requests = requests;
+    /// Whether the server was lately found to be asked too much.
+    pub(super) fn is_throttled(&self, now: Instant) -> bool {
+        self.throttled_until.is_some_and(|until| now < until)
+    }
+
+    /// Bytes that arrived in this run.
+    pub(super) fn arrived(&self) -> u64 {
+        self.bytes.saturating_sub(self.resumed)
+    }
+
+    /// Time since it began.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now - self.begun
+    }
+
+    /// Bytes per second of a file of `bytes` over all of this run.
+    pub(super) fn average(&self, bytes: u64, now: Instant) -> f64 {
+        let seconds = (now - self.answered).as_secs_f64().max(0.001);
+        bytes.saturating_sub(self.resumed) as f64 / seconds
+    }
+
+    fn resolve(&mut self, name: &str, size: Option<u64>, resumed: u64, now: Instant) {
+        self.name = text::clean(name);
+        self.resolved = true;
+        (self.size, self.bytes, self.resumed) = (size, resumed, resumed);
+        (self.answered, self.told) = (now, now);
+    }
+
+    fn advance(&mut self, bytes: u64, now: Instant) {
         let elapsed = (now - self.told).as_secs_f64();
         if bytes < self.bytes {
             // Begun anew: what was there before is worth nothing, the speed still holds.
@@ -212,54 +210,25 @@ impl Track {
         let fresh = 1.0 - kept;
         (self.rate * kept + news * fresh, self.weight * kept + fresh)
     }
-
-    fn retry(&mut self, reason: &str, after: Duration, now: Instant) -> Option<String> {
-        if self.retried.is_some_and(|at| now - at < QUIET_AFTER_RETRY) {
-            return None;
-        }
-        self.retried = Some(now);
-        let wait = after.as_secs_f64();
-        let reason = text::clean(reason);
-        Some(format!("{}: {reason}; again in {wait:.1} s", self.name))
-    }
-
-    fn announcement(&self) -> String {
-        let size = self.size.map_or("length unknown".to_owned(), text::size);
-        if self.resumed == 0 {
-            return format!("{}: {size}", self.name);
-        }
-        let here = text::size(self.resumed);
-        format!("{}: {size}, {here} of it here already", self.name)
-    }
-
-    /// Speed over all of this run.
-    fn average(&self, bytes: u64, now: Instant) -> String {
-        let seconds = (now - self.started).as_secs_f64().max(0.001);
-        text::speed(bytes.saturating_sub(self.resumed) as f64 / seconds)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing;
     use super::*;
 
     const MIB: u64 = 1 << 20;
 
     fn started(resumed: u64, now: Instant) -> Tracks {
         let mut tracks = Tracks::default();
-        let name = "a\u{1b}.bin";
-        super::super::testing::begin(&mut tracks, name, Some(1000 * MIB), resumed, now);
+        for update in testing::start(0, "a.bin", Some(1000 * MIB), resumed) {
+            tracks.note(&update, now);
+        }
         tracks
     }
 
     fn progress(tracks: &mut Tracks, bytes: u64, now: Instant) {
-        let update = Update::Progress {
-            id: 0,
-            bytes,
-            requests: 4,
-            connections: 4,
-        };
-        assert_eq!(tracks.note(update, now), None);
+        tracks.note(&testing::progress(0, bytes, 4), now);
     }
 
     #[test]
@@ -294,21 +263,36 @@ mod tests {
     }
 
     #[test]
-    fn the_same_trouble_is_told_once() {
+    fn a_file_waits_only_while_nothing_is_in_flight() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut tracks = started(0, start);
+        let retry = Update::Retry {
+            id: 0,
+            reason: "busy".to_owned(),
+            delay: Duration::from_secs(5),
+        };
+        tracks.note(&retry, start);
+        let waits = |tracks: &Tracks, now| tracks.get(0).unwrap().waits(now);
+        assert_eq!(waits(&tracks, at(2)), Some(Duration::from_secs(3)));
+        assert_eq!(waits(&tracks, at(6)), None);
+        progress(&mut tracks, MIB, at(3));
+        assert_eq!(waits(&tracks, at(3)), None, "others go on");
+    }
+
+    #[test]
+    fn throttling_is_forgotten_after_a_while() {
         let start = Instant::now();
         let mut tracks = started(0, start);
-        let mut retry = |seconds| {
-            let now = start + Duration::from_secs(seconds);
-            let retry = Update::Retry {
-                id: 0,
-                reason: "server \u{7}busy".to_owned(),
-                delay: Duration::from_millis(1500),
-            };
-            tracks.note(retry, now)
+        let throttled = Update::Throttled {
+            id: 0,
+            reason: "status 429".to_owned(),
+            requests: 2,
+            delay: Duration::from_secs(5),
         };
-        let line = "a\u{FFFD}.bin: server \u{FFFD}busy; again in 1.5 s";
-        assert_eq!(retry(0).as_deref(), Some(line));
-        assert_eq!(retry(4), None);
-        assert_eq!(retry(6).as_deref(), Some(line));
+        tracks.note(&throttled, start);
+        let track = tracks.get(0).unwrap();
+        assert!(track.is_throttled(start + Duration::from_secs(14)));
+        assert!(!track.is_throttled(start + Duration::from_secs(16)));
     }
 }

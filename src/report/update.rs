@@ -122,6 +122,8 @@ pub enum Update {
         id: usize,
         /// Where it is.
         path: PathBuf,
+        /// Its length.
+        bytes: u64,
     },
     /// A file could not be completed.
     Failed {
@@ -166,6 +168,8 @@ pub enum Update {
 /// How much a message matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    /// For whoever looks for a fault; shown with `-d` alone.
+    Debug,
     /// Good to know.
     Info,
     /// Something is not as it should be, and the run goes on.

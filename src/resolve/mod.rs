@@ -15,7 +15,7 @@ use base64::prelude::BASE64_STANDARD;
 use url::Url;
 
 use self::checksum::Found;
-use crate::answer::{self, First, Ranges, Refusal};
+use crate::answer::{self, First, Meaning, Ranges, Refusal};
 use crate::entity::Entity;
 use crate::fingerprint::headers::Places;
 use crate::hash::Checksum;
@@ -49,6 +49,8 @@ pub struct Resource {
     pub entity: Entity,
     /// Whether range requests make sense.
     pub ranges: Ranges,
+    /// Nothing but the close of the connection tells the end of the body.
+    pub until_close: bool,
     /// Version of HTTP the server speaks.
     pub protocol: Protocol,
     /// The checksum that the answer's head states.
@@ -71,8 +73,10 @@ pub struct Opening {
 pub struct Earlier {
     /// What its bytes are bytes of.
     pub entity: Entity,
-    /// The first stretch it lacks; not empty.
+    /// The first stretch it lacks; its last byte, if it lacks none. Not empty.
     pub gap: ByteRange,
+    /// Whether it lacks nothing.
+    pub complete: bool,
 }
 
 /// Why a request did not do what it was to do: what [`retry`](crate::retry) decides by, and what a person reads.
@@ -113,38 +117,23 @@ pub async fn resolve(
     earlier: Option<&Earlier>,
     now: u64,
 ) -> Result<Opening, Problem> {
-    let asked = match earlier {
-        None => Asked {
-            kind: Kind::Navigation,
-            gap: None,
-        },
-        Some(earlier) => Asked {
-            kind: Kind::Resume,
-            gap: Some(earlier),
-        },
+    let start = match earlier {
+        None => begin(client, source, now).await?,
+        Some(earlier) => go_on(client, source, earlier, now).await?,
     };
-    let mut arrival = arrive(client, source, &asked).await?;
-    let (first, from, resumed) = match read(&arrival.head, earlier, now)? {
-        Reading::Continued(first, from) => (first, from, true),
-        Reading::Fresh(First {
-            encoded: Some(_), ..
-        }) => {
-            // Ranges of an encoding are useless; a slice's headers ask for the bytes as they are stored.
-            let identity = Asked {
-                kind: Kind::Slice,
-                gap: None,
-            };
-            arrival = arrive(client, source, &identity).await?;
-            (unencoded(&arrival.head, now)?, 0, false)
-        }
-        Reading::Fresh(first) => (first, 0, false),
-    };
+    let Start {
+        arrival,
+        first,
+        from,
+        resumed,
+    } = start;
     let resource = Resource {
         url: plain(&arrival.url),
         authorization: arrival.authorization,
         name: name::of(&arrival.head.headers, &source.url, &arrival.url),
         entity: first.entity,
         ranges: first.ranges,
+        until_close: first.until_close,
         protocol: arrival.head.protocol,
         stated: checksum::in_head(&arrival.head),
     };
@@ -156,31 +145,116 @@ pub async fn resolve(
     })
 }
 
-/// What the head of the first answer means.
-enum Reading {
-    /// The body goes on with an earlier part, from this offset.
-    Continued(First, u64),
-    /// The body is the whole file.
-    Fresh(First),
+/// A body that is to be used, and where it belongs.
+struct Start {
+    arrival: Arrival,
+    first: First,
+    /// Offset in the file of the body's first byte.
+    from: u64,
+    /// Whether it is of the entity that an earlier part is of.
+    resumed: bool,
 }
 
-fn read(head: &Head, earlier: Option<&Earlier>, now: u64) -> Result<Reading, Failure> {
-    let refused = |refusal| Failure::of(refusal, head, now);
-    match earlier {
-        Some(earlier) if head.status == 206 => {
-            let slice = answer::slice(head, earlier.gap, true, &earlier.entity).map_err(refused)?;
-            let entity = Entity {
-                length: slice.total.or(earlier.entity.length),
-                ..earlier.entity.clone()
-            };
-            let first = First {
-                entity,
-                ranges: Ranges::Yes,
-                encoded: None,
-            };
-            Ok(Reading::Continued(first, slice.range.start))
+/// Asks for the whole file.
+async fn begin(client: &Client, source: &Source, now: u64) -> Result<Start, Problem> {
+    let plain = Asked {
+        kind: Kind::Navigation,
+        gap: None,
+    };
+    let arrival = arrive(client, source, &plain).await?;
+    from_zero(client, source, arrival, now).await
+}
+
+/// Takes a body that brings the whole file, or asks for one as it is stored if this is encoded.
+async fn from_zero(
+    client: &Client,
+    source: &Source,
+    mut arrival: Arrival,
+    now: u64,
+) -> Result<Start, Problem> {
+    let refused = |refusal| Failure::of(refusal, &arrival.head, now);
+    let mut first = answer::first(&arrival.head).map_err(refused)?;
+    if first.encoded.is_some() {
+        // Ranges of an encoding are useless; a slice's headers ask for the bytes as they are stored.
+        let identity = Asked {
+            kind: Kind::Slice,
+            gap: None,
+        };
+        arrival = arrive(client, source, &identity).await?;
+        first = unencoded(&arrival.head, now)?;
+    }
+    Ok(Start {
+        arrival,
+        first,
+        from: 0,
+        resumed: false,
+    })
+}
+
+/// Asks for what an earlier part lacks first. Where the answer to that is of no use, all of the file is asked for: what the
+/// server says then tells whether the part is worth anything.
+async fn go_on(
+    client: &Client,
+    source: &Source,
+    earlier: &Earlier,
+    now: u64,
+) -> Result<Start, Problem> {
+    let asked = Asked {
+        kind: Kind::Resume,
+        gap: Some(earlier),
+    };
+    let arrival = arrive(client, source, &asked).await?;
+    let refusal = match arrival.head.status {
+        206 => match answer::slice(&arrival.head, earlier.gap, true, &earlier.entity) {
+            Ok(slice) => return Ok(continued(arrival, earlier, slice)),
+            Err(refusal) => refusal,
+        },
+        // Whether a 200 with a Content-Range brings all or a part cannot be known.
+        200 if arrival.head.headers.get("content-range").is_some() => Refusal::Whole,
+        304 | 412 | 416 => {
+            let read = answer::slice(&arrival.head, earlier.gap, true, &earlier.entity);
+            match read {
+                Err(refusal) => refusal,
+                Ok(_) => return from_zero(client, source, arrival, now).await,
+            }
         }
-        _ => answer::first(head).map(Reading::Fresh).map_err(refused),
+        _ => return from_zero(client, source, arrival, now).await,
+    };
+    drop(arrival);
+    let mut start = begin(client, source, now).await?;
+    match refusal.meaning() {
+        Meaning::NoRanges => start.first.ranges = Ranges::No,
+        Meaning::Unclear if refusal != Refusal::Precondition => start.first.ranges = Ranges::No,
+        Meaning::Unclear
+        | Meaning::Changed
+        | Meaning::Again
+        | Meaning::Never
+        | Meaning::Status(_) => {}
+    }
+    if earlier.complete && earlier.entity.confirms(&start.first.entity) {
+        // Nothing is missing, and it is the same file: the body is not needed.
+        (start.from, start.resumed) = (earlier.gap.start, true);
+    }
+    Ok(start)
+}
+
+/// A 206 that brings what an earlier part lacks.
+fn continued(arrival: Arrival, earlier: &Earlier, slice: answer::Slice) -> Start {
+    let entity = Entity {
+        length: slice.total.or(earlier.entity.length),
+        ..earlier.entity.clone()
+    };
+    let first = First {
+        entity,
+        ranges: Ranges::Yes,
+        encoded: None,
+        until_close: false,
+    };
+    Start {
+        arrival,
+        first,
+        from: slice.range.start,
+        resumed: true,
     }
 }
 
@@ -206,6 +280,7 @@ fn unencoded(head: &Head, now: u64) -> Result<First, Failure> {
         },
         ranges: Ranges::Yes,
         encoded: None,
+        until_close: false,
     })
 }
 

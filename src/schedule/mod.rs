@@ -7,12 +7,16 @@
 //!
 //! The rules, in the order [`Schedule::start`] tries them:
 //! - the lowest gap that is ready is begun, with a length by `plan`;
-//! - with nothing left to begin, the tail half of the chunk that will end last is stolen, if it needs noticeably longer
-//!   than a new request does, or all of it if it is stalled. Where speeds are alike this never happens: a steal ends in a
-//!   cut, and what the server had sent by then is lost;
+//! - with nothing left to begin, a request whose answer is late is raced by another for the same bytes: whichever brings
+//!   the first of them has won, and the other is cut. An answer that merely takes its time is thus never given up;
+//! - then the tail half of the chunk that will end last is stolen, if it needs noticeably longer than a new request does.
+//!   Where speeds are alike this never happens: a steal ends in a cut, and what the server had sent by then is lost;
 //! - in ordered mode all others wait for the chunk at the head, so it comes first in everything: no chunk is begun that
 //!   ends beyond the window; the head is stolen from before any other, and before anything new is begun if it is much
 //!   slower than usual; while it waits for another attempt, a request is kept free for it.
+//!
+//! A body that has stopped coming, or crawls, while others come as usual, loses its bytes to the gaps ([`Schedule::relieve`])
+//! and with them its request. How long is too long follows from the longest wait of this file that ended well.
 //!
 //! A running body at the very front is the one thing that the window does not hold, if nothing behind it is in flight: it
 //! needs no reordering, and the reader's own pace holds it back. Else a slow reader would have it cut and asked for anew
@@ -25,6 +29,7 @@
 
 mod flight;
 mod pending;
+mod race;
 #[cfg(test)]
 mod tests;
 
@@ -64,6 +69,8 @@ pub enum Outcome {
         /// But not before this has passed.
         after: Duration,
     },
+    /// It failed for reasons that lie elsewhere, and does not count as an attempt. Its rest may be asked for at once.
+    Void,
 }
 
 /// The state of one file's download.
@@ -84,6 +91,12 @@ pub struct Schedule {
     head: u64,
     /// The latest time any call was made at; `None` before the first.
     latest: Option<Instant>,
+    /// The longest wait for a first byte that ended well; `None` before the first.
+    longest_wait: Option<Duration>,
+    /// The longest pause within a body that ended well.
+    longest_pause: Duration,
+    /// Missing bytes at the beginning.
+    total: u64,
     /// When a steal that was not worth it should be looked at again; set by `start` alone.
     recheck: Option<Instant>,
 }
@@ -93,6 +106,21 @@ const LAGGARD: f64 = 1.0;
 
 /// A head that needs so many times longer than usual is stolen from although other bytes could be begun.
 const SLOW_HEAD: f64 = 3.0;
+
+/// Bytes that others bring while a transfer is quiet and that show that the line is not the reason.
+const ALIVE: u64 = 64 << 10;
+
+/// A wait is too long from here on, and from there on, whatever waits before it were like.
+const PATIENCE: (Duration, Duration) = (Duration::from_millis(1500), Duration::from_secs(8));
+
+/// So many times the longest wait that ended well is too long.
+const TOO_LONG: u32 = 4;
+
+/// When so few bytes are missing, or a hundredth of the file, requests that would idle share even what is less than a chunk.
+const ENDGAME: u64 = 8 << 20;
+
+/// How many times slower than usual a chunk has to be for that.
+const SLOW: f64 = 6.0;
 
 /// How often laggards are looked for while a request is idle.
 const RECHECK: Duration = Duration::from_millis(500);
@@ -112,6 +140,9 @@ impl Schedule {
             delivered: 0,
             speed: None,
             latest: None,
+            longest_wait: None,
+            longest_pause: Duration::ZERO,
+            total: missing.len(),
             recheck: None,
         }
     }
@@ -129,22 +160,35 @@ impl Schedule {
             }
             None => ByteRange::new(from, from),
         };
-        self.launch(range, true, now)
+        let chunk = self.launch(range, true, now);
+        if let Some(flight) = self.flights.get_mut(&chunk.id) {
+            // Its answer has come, whenever that was asked for.
+            flight.touched = true;
+        }
+        chunk
     }
 
-    /// The next request to make: a gap, or the tail of a laggard. `None` if `limit` requests are in flight or nothing is to
-    /// be done now; [`wake`](Self::wake) then tells when to ask again, unless a transfer or [`head`](Self::head) moves first.
+    /// The next request to make: a gap, a race with a late one, or the tail of a laggard. `None` if `limit` requests are in
+    /// flight, late ones left out, or nothing is to be done now; [`wake`](Self::wake) then tells when to ask again, unless a transfer or [`head`](Self::head) moves first.
     pub fn start(&mut self, limit: usize, now: Instant) -> Option<Chunk> {
         self.latest = self.latest.max(Some(now));
         self.recheck = None;
-        if self.flights.len() + usize::from(self.head_waits(now)) >= limit {
+        if self.busy(now) + usize::from(self.head_waits(now)) >= limit
+            || self.flights.len() >= limit * 2 + 1
+        {
             return None;
+        }
+        if let Some(head) = self.late_head(now) {
+            return Some(self.race(head, now));
         }
         if let Some((head, at)) = self.slow_head(now) {
             return Some(self.steal(head, at, now));
         }
         if let Some(range) = self.next_gap(now) {
             return Some(self.launch(range, self.options.open, now));
+        }
+        if let Some(late) = self.late(now) {
+            return Some(self.race(late, now));
         }
         let Some((victim, at)) = self.laggard(now) else {
             let busy = self.flights.values().any(|flight| !flight.rest.is_empty());
@@ -158,10 +202,16 @@ impl Schedule {
     /// thrown away. 0 for a chunk that is complete, or has ended. Every byte of the body has to be reported, in order.
     pub fn advance(&mut self, id: ChunkId, bytes: u64, now: Instant) -> u64 {
         self.latest = self.latest.max(Some(now));
+        if bytes > 0 {
+            self.win(id);
+        }
         let Some(mut flight) = self.flights.remove(&id) else {
             return 0;
         };
-        flight.touched |= bytes > 0;
+        if bytes > 0 {
+            self.note_wait(&flight, now);
+            flight.touched = true;
+        }
         let mut accepted = 0;
         loop {
             let taken = flight.rest.len().min(bytes - accepted);
@@ -186,9 +236,19 @@ impl Schedule {
     /// What the chunk still has to deliver; empty if it is complete or has ended. A transfer whose rest is empty is to be
     /// cut. The end may move at any call for any chunk, so look again after each wait.
     pub fn rest(&self, id: ChunkId) -> ByteRange {
-        self.flights
-            .get(&id)
-            .map_or(ByteRange::new(0, 0), |flight| flight.rest)
+        let flight = self.flights.get(&id);
+        let rival = flight.and_then(|flight| flight.against);
+        match rival.and_then(|rival| self.flights.get(&rival)).or(flight) {
+            Some(flight) => flight.rest,
+            None => ByteRange::new(0, 0),
+        }
+    }
+
+    /// Notes that the transfer waits for us (`held`), not for its server, or does so no more: that is no fault of it.
+    pub fn hold(&mut self, id: ChunkId, held: bool, now: Instant) {
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.hold(held, now);
+        }
     }
 
     /// The head of the answer says that the body goes on to the end of the file, as when a server ignores ranges. Ignored
@@ -210,15 +270,66 @@ impl Schedule {
         if let Some(sample) = flight.last_sample(now) {
             self.speed = Some(smooth(self.speed, sample));
         }
-        let not_before = match outcome {
-            Outcome::Complete => None,
-            Outcome::Again { after } => (!after.is_zero()).then(|| now + after.min(LONGEST_PAUSE)),
+        if self.inherit(id, flight.rest) {
+            return;
+        }
+        let (attempts, not_before) = match outcome {
+            Outcome::Complete => (flight.fruitless(), None),
+            Outcome::Again { after } => {
+                let pause = (!after.is_zero()).then(|| now + after.min(LONGEST_PAUSE));
+                (flight.fruitless(), pause)
+            }
+            Outcome::Void if flight.arrived => (0, None),
+            Outcome::Void => (flight.attempts, None),
         };
         let history = History {
-            attempts: flight.fruitless(),
+            attempts,
             not_before,
+            replaced: flight.replaced,
         };
         self.pending.put(flight.rest, history);
+    }
+
+    /// Takes their bytes from transfers that have stopped or crawl while others do not. Returns how many there were; each
+    /// then has an empty [`rest`](Self::rest).
+    pub fn relieve(&mut self, now: Instant) -> usize {
+        self.latest = self.latest.max(Some(now));
+        let (delivered, speed, bound) = (self.delivered, self.speed, self.bound());
+        let patience = self.patience(Some(self.longest_pause));
+        let mut relieved = 0;
+        for flight in self.flights.values_mut() {
+            if flight.rest.is_empty() || flight.rest.end > bound || !flight.arrived {
+                continue;
+            }
+            let crawls = flight.crawls(speed, delivered, now);
+            if crawls || flight.is_late(patience, delivered, ALIVE, now) {
+                let history = History {
+                    attempts: 0,
+                    replaced: flight.replaced.saturating_add(u32::from(crawls)),
+                    not_before: None,
+                };
+                self.pending.put(flight.rest, history);
+                flight.rest.end = flight.rest.start;
+                // What it may bring after all lies behind bytes that others fetch.
+                flight.body_end = flight.rest.end;
+                relieved += 1;
+            }
+        }
+        relieved
+    }
+
+    /// Ends all races and takes their bytes from all transfers, none of which counts as an attempt: as when every connection
+    /// is presumed dead.
+    pub fn abandon(&mut self, now: Instant) {
+        let ids: Vec<ChunkId> = self.flights.keys().copied().collect();
+        for id in &ids {
+            if let Some(flight) = self.flights.get_mut(id) {
+                flight.against = None;
+            }
+        }
+        for id in ids {
+            self.end(id, Outcome::Void, now);
+        }
     }
 
     /// Ordered mode: the bytes below `offset` have left the window. Call [`start`](Self::start) afterwards.
@@ -297,7 +408,7 @@ impl Schedule {
     /// While bytes wait for their time, only the head is worth it: the others would take a turn from them.
     fn laggard(&self, now: Instant) -> Option<(ChunkId, u64)> {
         if let Some((&id, head)) = self.lowest()
-            && let Some((_, at)) = self.loot(head, true, now)
+            && let Some((_, at)) = self.loot(id, head, true, now)
         {
             return Some((id, at));
         }
@@ -305,7 +416,7 @@ impl Schedule {
             return None;
         }
         let loot = |(&id, flight): (&ChunkId, &Flight)| {
-            let (expected, at) = self.loot(flight, false, now)?;
+            let (expected, at) = self.loot(id, flight, false, now)?;
             Some((id, at, expected))
         };
         self.flights
@@ -331,29 +442,43 @@ impl Schedule {
     /// Ordered mode: the head and where to split it, if it holds everything up by far.
     fn slow_head(&self, now: Instant) -> Option<(ChunkId, u64)> {
         let (&id, head) = self.lowest()?;
-        let (expected, at) = self.loot(head, true, now)?;
+        let (expected, at) = self.loot(id, head, true, now)?;
         let usual = head.rest.len() as f64 / self.speed?;
         (expected > SLOW_HEAD * usual).then_some((id, at))
     }
 
     /// How long a chunk will still take, in seconds, and where to split it; `None` if it is to be left alone. If all others
     /// wait for it, they cannot show that it is stalled.
-    fn loot(&self, flight: &Flight, is_head: bool, now: Instant) -> Option<(f64, u64)> {
+    fn loot(
+        &self,
+        id: ChunkId,
+        flight: &Flight,
+        is_head: bool,
+        now: Instant,
+    ) -> Option<(f64, u64)> {
         let rest = flight.rest;
-        // One that has run on beyond the window waits for the reader, not for the server.
-        if rest.is_empty() || rest.end > self.bound() {
+        // One that has run on beyond the window waits for the reader, not for the server; one that is raced has its helper.
+        if rest.is_empty() || rest.end > self.bound() || self.is_raced(id, now) {
             return None;
         }
-        let enough = self.options.min_chunk.saturating_mul(2);
-        let relieved = is_head && flight.may_be_relieved();
-        if flight.is_stalled(self.delivered, if relieved { 0 } else { enough }, now) {
+        if is_head && flight.may_be_relieved() && flight.is_stalled(now) {
             return Some((f64::INFINITY, rest.start));
         }
-        if rest.len() < enough.max(2) {
+        let expected = flight.expected(self.speed, now)?;
+        if expected <= LAGGARD || rest.len() < self.least_loot(rest, expected) {
             return None;
         }
-        let expected = flight.expected(self.speed, now)?;
-        (expected > LAGGARD).then(|| (expected, plan::middle(rest)))
+        Some((expected, plan::middle(rest)))
+    }
+
+    /// What has to be left of a chunk for a part of it to be stolen: two chunks' worth, or less near the end of the file if
+    /// it is slower than usual. Where all are alike the line is the limit, and small parts would not make it any faster.
+    fn least_loot(&self, rest: ByteRange, expected: f64) -> u64 {
+        let endgame = self.missing() <= (self.total / 100).max(ENDGAME);
+        let usual = self.speed.map(|speed| rest.len() as f64 / speed);
+        let slow = usual.is_some_and(|usual| expected > SLOW * usual);
+        let share = if endgame && slow { 8 } else { 1 };
+        (self.options.min_chunk / share).saturating_mul(2).max(2)
     }
 
     /// Splits the victim at `at` and begins a chunk with the tail, which keeps its history.
@@ -368,6 +493,7 @@ impl Schedule {
                     (false, false) => flight.attempts,
                     (false, true) => flight.fruitless(),
                 },
+                replaced: flight.replaced,
                 not_before: None,
             };
             self.pending.put(tail, history);
@@ -377,21 +503,25 @@ impl Schedule {
 
     /// Moves a range from the gaps into flight.
     fn launch(&mut self, range: ByteRange, open: bool, now: Instant) -> Chunk {
-        let attempts = if range.is_empty() {
-            0
+        let history = if range.is_empty() {
+            History::default()
         } else {
-            self.pending.take(range).attempts
+            self.pending.take(range)
         };
+        self.depart(range, open, history, now)
+    }
+
+    fn depart(&mut self, range: ByteRange, open: bool, history: History, now: Instant) -> Chunk {
         let id = ChunkId(self.next_id);
         self.next_id += 1;
         let body_end = if open { u64::MAX } else { range.end };
-        let flight = Flight::new(range, body_end, attempts, self.delivered, now);
+        let flight = Flight::new(range, body_end, history, self.delivered, now);
         self.flights.insert(id, flight);
         Chunk {
             id,
             range,
             open,
-            attempt: attempts,
+            attempt: history.attempts,
         }
     }
 

@@ -10,6 +10,8 @@ use crate::range::{ByteRange, RangeSet};
 pub(super) struct History {
     /// Attempts in a row that brought no byte of it.
     pub(super) attempts: u32,
+    /// How often a request for it was replaced because it crawled.
+    pub(super) replaced: u32,
     /// Not to be asked for earlier; `None` = at once.
     pub(super) not_before: Option<Instant>,
 }

@@ -197,26 +197,110 @@ fn the_chunk_that_ends_last_is_stolen_from() {
 }
 
 #[test]
-fn a_stalled_transfer_loses_everything_while_others_move() {
+fn a_body_that_stops_loses_everything_while_others_move() {
     let mut schedule = Schedule::new(whole(32 * MIB), options(2));
     let stalled = schedule.start(2, at(0)).unwrap();
     schedule.advance(stalled.id, 100, at(0));
-    let mut now = 0;
-    while schedule.missing() > stalled.range.len() - 100 {
-        now += 600;
-        let Some(other) = schedule.start(2, at(now)) else {
-            panic!("others must go on");
-        };
-        assert!(other.range.start >= stalled.range.end);
-        schedule.advance(other.id, other.range.len(), at(now));
-        schedule.end(other.id, Outcome::Complete, at(now));
-    }
-    let rescue = schedule.start(2, at(now + 8000)).unwrap();
-    assert_eq!(rescue.range, r(100, stalled.range.end));
+    assert_eq!(schedule.relieve(at(5_000)), 0, "it may be the line");
+    let other = schedule.start(2, at(5_000)).unwrap();
+    schedule.advance(other.id, MIB, at(5_000));
+    schedule.hold(stalled.id, true, at(5_000));
+    assert_eq!(schedule.relieve(at(9_000)), 0, "it waits for us");
+    schedule.hold(stalled.id, false, at(9_000));
+    schedule.advance(other.id, MIB, at(10_000));
+    assert_eq!(schedule.relieve(at(10_000)), 0, "not yet");
+    // The longest pause that ended well, of five seconds, is what patience follows from.
+    schedule.advance(other.id, MIB, at(13_900));
+    assert_eq!(schedule.relieve(at(13_900)), 0);
+    assert_eq!(schedule.relieve(at(17_000)), 1);
     assert!(schedule.rest(stalled.id).is_empty());
-    assert_eq!(schedule.advance(stalled.id, 50, at(now + 8001)), 0);
-    schedule.advance(rescue.id, rescue.range.len(), at(now + 9000));
-    assert!(schedule.is_done());
+    assert_eq!(schedule.advance(stalled.id, 50, at(17_001)), 0);
+    let rescue = schedule.start(3, at(17_002)).unwrap();
+    assert_eq!((rescue.range.start, rescue.attempt), (100, 0));
+}
+
+#[test]
+fn e17_a_body_that_crawls_is_replaced_and_the_next_one_gets_more_time() {
+    let mut schedule = Schedule::new(whole(32 * MIB), options(2));
+    let slow = schedule.start(2, at(0)).unwrap();
+    let fast = schedule.start(2, at(0)).unwrap();
+    let drip = |schedule: &mut Schedule, id, from: u64| {
+        let mut now = from;
+        while schedule.relieve(at(now)) == 0 {
+            schedule.advance(id, 10, at(now));
+            schedule.advance(fast.id, 8 * KIB, at(now));
+            now += 100;
+        }
+        now - from
+    };
+    let took = drip(&mut schedule, slow.id, 0);
+    assert!((5_000..7_000).contains(&took), "{took}");
+    schedule.end(slow.id, Outcome::Complete, at(took));
+    let next = schedule.start(2, at(took)).unwrap();
+    let took = drip(&mut schedule, next.id, took);
+    assert!((10_000..13_000).contains(&took), "{took}");
+}
+
+/// A late answer, the one that races it, and a body that brings bytes meanwhile.
+fn race() -> (Schedule, Chunk, Chunk) {
+    let mut schedule = Schedule::new(whole(4 * MIB), options(1));
+    let late = schedule.start(2, at(0)).unwrap();
+    let other = schedule.start(2, at(0)).unwrap();
+    schedule.advance(other.id, 1, at(100));
+    schedule.advance(other.id, other.range.len() - 1, at(300));
+    schedule.end(other.id, Outcome::Complete, at(300));
+    while let Some(chunk) = schedule.start(2, at(1_499)) {
+        schedule.advance(chunk.id, chunk.range.len(), at(1_499));
+        schedule.end(chunk.id, Outcome::Complete, at(1_499));
+    }
+    assert_eq!(schedule.busy(at(1_500)), 0, "a late one does not count");
+    let racer = schedule.start(1, at(1_500)).unwrap();
+    assert_eq!(racer.range, late.range);
+    assert_eq!(schedule.start(2, at(1_500)), None, "one is enough");
+    assert_eq!(schedule.rest(racer.id), schedule.rest(late.id));
+    assert_eq!(schedule.missing(), late.range.len());
+    (schedule, late, racer)
+}
+
+#[test]
+fn b21_a_late_answer_wins_if_it_comes_first() {
+    let (mut schedule, late, racer) = race();
+    assert_eq!(schedule.advance(late.id, 5, at(2_000)), 5);
+    assert!(schedule.rest(racer.id).is_empty());
+    assert_eq!(schedule.advance(racer.id, 5, at(2_000)), 0);
+    assert_eq!(schedule.rest(late.id), r(5, late.range.end));
+}
+
+#[test]
+fn a_request_that_overtakes_a_late_one_gets_its_bytes() {
+    let (mut schedule, late, racer) = race();
+    assert_eq!(schedule.advance(racer.id, 5, at(2_000)), 5);
+    assert!(schedule.rest(late.id).is_empty());
+    assert_eq!(schedule.advance(late.id, 5, at(2_000)), 0);
+    assert_eq!(schedule.rest(racer.id), r(5, racer.range.end));
+}
+
+#[test]
+fn the_end_of_a_race_leaves_the_bytes_with_the_other() {
+    let (mut schedule, late, racer) = race();
+    schedule.end(late.id, again(0), at(2_000));
+    assert_eq!(schedule.rest(racer.id), racer.range);
+    assert_eq!(schedule.advance(racer.id, MIB, at(2_000)), MIB);
+    let (mut schedule, late, racer) = race();
+    schedule.end(racer.id, again(0), at(2_000));
+    assert_eq!(schedule.rest(late.id), late.range);
+    assert_eq!(schedule.missing(), late.range.len());
+}
+
+#[test]
+fn what_failed_for_other_reasons_is_no_attempt() {
+    let mut schedule = Schedule::new(whole(MIB), options(1));
+    let chunk = schedule.start(1, at(0)).unwrap();
+    schedule.end(chunk.id, Outcome::Void, at(0));
+    assert_eq!(schedule.start(1, at(0)).unwrap().attempt, 0);
+    schedule.abandon(at(1));
+    assert_eq!((schedule.in_flight(), schedule.missing()), (0, MIB));
+    assert_eq!(schedule.start(1, at(1)).unwrap().attempt, 0);
 }
 
 #[test]
@@ -346,8 +430,7 @@ fn a_stalled_head_is_relieved_once_although_nothing_else_moves() {
     let mut schedule = Schedule::new(whole(100 * MIB), ordered);
     let head = schedule.start(4, at(0)).unwrap();
     let other = schedule.start(4, at(0)).unwrap();
-    schedule.advance(other.id, other.range.len(), at(0));
-    schedule.end(other.id, Outcome::Complete, at(0));
+    schedule.advance(other.id, 1, at(0));
     assert_eq!(schedule.start(4, at(7_000)), None);
     let relief = schedule.start(4, at(8_000)).unwrap();
     assert_eq!((relief.range, relief.attempt), (head.range, 1));
@@ -505,6 +588,9 @@ enum Step {
     Start { limit: usize },
     Arrive { which: usize, bytes: u64 },
     End { which: usize, pause: Option<u64> },
+    Void { which: usize },
+    Relieve,
+    Abandon,
     Wait { milliseconds: u64 },
     Consume { bytes: u64 },
     RunsOn { which: usize },
@@ -515,6 +601,10 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0usize..12).prop_map(|limit| Step::Start { limit }),
         6 => (any::<usize>(), 0u64..3 * MIB).prop_map(|(which, bytes)| Step::Arrive { which, bytes }),
         2 => (any::<usize>(), prop::option::of(0u64..20_000)).prop_map(|(which, pause)| Step::End { which, pause }),
+        1 => any::<usize>().prop_map(|which| Step::Void { which }),
+        1 => Just(Step::Relieve),
+        1 => Just(Step::Abandon),
+        2 => Just(Step::Wait { milliseconds: 500 }),
         2 => (0u64..10_000).prop_map(|milliseconds| Step::Wait { milliseconds }),
         2 => (0u64..8 * MIB).prop_map(|bytes| Step::Consume { bytes }),
         1 => any::<usize>().prop_map(|which| Step::RunsOn { which }),
@@ -594,7 +684,7 @@ impl Model {
         let Some(chunk) = self.schedule.start(limit, at(self.now)) else {
             return false;
         };
-        assert!(self.schedule.in_flight() <= limit);
+        assert!(self.schedule.busy(at(self.now)) <= limit);
         assert!(!chunk.range.is_empty());
         self.note(chunk);
         true
@@ -689,6 +779,18 @@ impl Model {
                 if let Some(id) = self.pick(which) {
                     self.end(id, pause.map_or(Outcome::Complete, again));
                 }
+            }
+            Step::Void { which } => {
+                if let Some(id) = self.pick(which) {
+                    self.end(id, Outcome::Void);
+                }
+            }
+            Step::Relieve => {
+                self.schedule.relieve(at(self.now));
+            }
+            Step::Abandon => {
+                self.bodies.clear();
+                self.schedule.abandon(at(self.now));
             }
             Step::Wait { milliseconds } => self.now += milliseconds,
             Step::Consume { bytes } => self.consume(bytes),

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use super::ledger::{Ledger, publish_empty};
 use super::{Error, Identity, blocking, disk, follow};
 use crate::hash::{Algorithm, Checksum};
-use crate::range::RangeSet;
+use crate::range::{ByteRange, RangeSet};
 use crate::resume::{self, Draft, control_path, part_path};
 
 /// A part file, locked, with its control file beside it.
@@ -141,6 +142,28 @@ impl Part {
             drop(tokio::task::spawn_blocking(move || ledger.checkpoint()));
         }
         Ok(())
+    }
+
+    /// Whether these bytes are the same as what is written from `offset` on. What is not written cannot differ.
+    ///
+    /// # Errors
+    /// [`Error`] if the part cannot be read back.
+    pub async fn agrees(&self, offset: u64, bytes: Bytes) -> Result<bool, Error> {
+        self.run(move |ledger| {
+            let range = ByteRange::new(offset, offset + bytes.len() as u64);
+            for known in ledger.done().iter().filter_map(|done| done.intersect(range)) {
+                let at = usize::try_from(known.start - offset).unwrap_or(usize::MAX);
+                let new = &bytes[at..][..usize::try_from(known.len()).unwrap_or(usize::MAX)];
+                let mut old = vec![0; new.len()];
+                let read = ledger.file.read_exact_at(&mut old, known.start);
+                read.map_err(|e| ledger.error("read back", 0, e))?;
+                if old != new {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+        .await
     }
 
     /// Makes all that is written durable and claims it. Happens by itself about every two seconds.
@@ -307,7 +330,6 @@ mod tests {
     use super::*;
     use crate::entity::{Entity, Validator};
     use crate::hash::Hasher;
-    use crate::range::ByteRange;
     use crate::resume::find;
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;

@@ -153,6 +153,18 @@ impl Sink<'_> {
         }
     }
 
+    /// Whether these bytes are the same as those that are at this offset already. What is not there cannot differ, and what
+    /// is on its way to a reader is not looked at any more.
+    ///
+    /// # Errors
+    /// As [`Part::agrees`].
+    pub async fn agrees(self, offset: u64, bytes: Bytes) -> Result<bool, Error> {
+        match self {
+            Self::Part(part) => part.agrees(offset, bytes).await,
+            Self::Pipe(_) => Ok(true),
+        }
+    }
+
     /// What has been written.
     #[must_use]
     pub fn done(self) -> RangeSet {

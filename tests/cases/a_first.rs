@@ -120,7 +120,7 @@ fn a04() -> Case {
 /// An answer of HTTP/1.0 whose end is that of the connection.
 fn http10(mut reply: Reply) -> Reply {
     reply.framing = Framing::UntilClose;
-    let head = "HTTP/1.0 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n";
+    let head = "HTTP/1.0 200 OK\r\nContent-Type: application/octet-stream\r\nETag: \"v1\"\r\n\r\n";
     reply.raw_head = Some(Bytes::from_static(head.as_bytes()));
     reply
 }

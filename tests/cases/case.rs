@@ -99,6 +99,8 @@ pub enum End {
     Fails(i32, &'static str),
     /// As `Whole`, or as `Fails` with this code.
     WholeOr(i32),
+    /// One of these exit codes, and no file of that name.
+    Nothing(&'static [i32]),
     /// Exit 3, and all bytes in a file that is named as corrupt, or on standard output.
     Corrupt,
 }

@@ -93,6 +93,11 @@ fn judge(play: &Play, hs: &Hs, url: &str, mode: Mode, done: Done) {
         End::WholeOr(_) if whole => judge_whole(play, hs, mode, &bytes, &done),
         End::WholeOr(code) => judge_failed(play, hs, url, mode, (*code, ""), &done),
         End::Fails(code, words) => judge_failed(play, hs, url, mode, (*code, words), &done),
+        End::Nothing(codes) => {
+            let code = done.code.unwrap_or_default();
+            assert!(codes.contains(&code), "exit code {code}; hs said:\n{said}");
+            assert!(!hs.dir().join(play.name).exists(), "{} is there", play.name);
+        }
         End::Corrupt => {
             assert_eq!(done.code, Some(3), "exit code; hs said:\n{said}");
             match mode {

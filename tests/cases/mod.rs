@@ -12,6 +12,10 @@ mod drive;
 mod table;
 
 mod a_first;
+mod b_range;
+mod c_identity;
+mod f_local;
+mod f_names;
 
 /// Lists the cases of a section, and makes a test of each.
 macro_rules! section {

@@ -24,6 +24,9 @@ pub struct Hs {
 }
 
 impl Hs {
+    /// The log in the destination.
+    pub const LOG: &str = "download.log";
+
     /// Where the program is.
     pub const PROGRAM: &str = env!("CARGO_BIN_EXE_hs");
 
@@ -79,13 +82,14 @@ impl Hs {
         self.launch(command).wait()
     }
 
-    /// Names of all that is in the destination, sorted; none if it does not exist.
+    /// Names of all that is in the destination but for the log, sorted; none if it does not exist.
     pub fn files(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.dir()) else {
             return Vec::new();
         };
         let mut names: Vec<_> = entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != Self::LOG)
             .collect();
         names.sort();
         names

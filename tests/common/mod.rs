@@ -4,3 +4,4 @@ pub mod capture;
 pub mod dice;
 pub mod hs;
 pub mod origin;
+pub mod schema;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use hydrastream::download::{self, Context, Outcome, Search, Turn};
 use hydrastream::hash::{Algorithm, Checksum, Hasher};
 use hydrastream::net::{self, Client};
-use hydrastream::report::{Reporter, Style};
+use hydrastream::report::{self, Reporter, Style};
 use hydrastream::resolve::Source;
 use hydrastream::retry::Policy;
 use hydrastream::sink::Output;
@@ -291,11 +291,14 @@ impl Stage<'_> {
             algorithms: vec![Algorithm::Crc32c],
             search: Search::Off,
             unverified: true.into(),
-            reporter: if self.aloud {
-                Reporter::with_style(Style::Plain)
-            } else {
-                Reporter::new(true)
-            },
+            reporter: Reporter::new(report::Options {
+                style: if self.aloud {
+                    Style::Plain
+                } else {
+                    Style::Quiet
+                },
+                journal: false,
+            }),
             stop,
         }
     }

@@ -110,6 +110,7 @@ pub fn opening(expected: &Fingerprint, connection: &Connection) -> Vec<Differenc
         )];
     };
     seen.credit = expected.http2.credit;
+    seen.split_cookies = expected.http2.split_cookies;
     let mut found = lines("http2", &text::http2(&expected.http2), &text::http2(&seen));
     let http2 = &expected.http2;
     let mut frames = vec!["SETTINGS".to_owned()];

@@ -45,6 +45,7 @@ pub fn http2(connection: &Connection) -> Option<Http2> {
             .is_some_and(|records| records.iter().any(|record| record.starts_with("HEADERS"))),
         huffman_always: huffman_always(request),
         path_always_literal: path_always_literal(request),
+        split_cookies: false,
     })
 }
 

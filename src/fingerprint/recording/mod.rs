@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use super::observed::{Connection, Request};
 use super::schema::{Browser, Credit, Http2};
 use super::{Fingerprint, describe};
+use shapes::proxy;
 use shapes::{navigation, replace_values, respelt, resume, slice};
 
 /// Paths of the recording page, each of which shows one kind of request.
@@ -60,6 +61,8 @@ pub fn fingerprint(
     let tls = tls::tls(connections, &mut notes);
     let mut http2 = describe::http2(opening).ok_or("the page was asked for too late")?;
     http2.credit = credit(connections, &http2, &mut notes);
+    // The page sets no cookies; Chromium and Firefox both do this.
+    http2.split_cookies = true;
     let http1 = find(path::HTTP1).filter(|request| request.stream == 0);
     if http1.is_none() {
         notes.push("HTTP/1.1 was not seen: the letter case of the headers is a guess.".to_owned());
@@ -101,7 +104,9 @@ pub fn fingerprint(
         navigation,
         slice,
         resume,
+        proxy: proxy(chromium),
     };
+    notes.push("[proxy], the header list's `*` and its cookies were not seen; they are as in Chromium and Firefox of 2026.".to_owned());
     Ok((fingerprint, notes))
 }
 

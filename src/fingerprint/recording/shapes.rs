@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::fingerprint::describe;
 use crate::fingerprint::observed::Request;
-use crate::fingerprint::schema::{DependsOn, HeaderLine, RequestShape};
+use crate::fingerprint::schema::{DependsOn, HeaderLine, Proxy, RequestShape};
 
 /// Headers of an address that a page opens, not the user.
 const NOT_TYPED: [&str; 2] = ["referer", "cookie"];
@@ -58,6 +58,16 @@ pub(super) fn navigation(
     let at = referer.or(position(&shape.headers, "connection"));
     let credentials = line("Authorization", "{authorization}");
     shape.headers.insert(at.map_or(0, |at| at + 1), credentials);
+    let (before, extra) = match chromium {
+        true => ("accept-language", "sec-fetch-site"),
+        false => ("authorization", "connection"),
+    };
+    if let Some(at) = position(&shape.headers, before) {
+        shape.headers.insert(at + 1, line("Cookie", "{cookie}"));
+    }
+    if let Some(at) = position(&shape.headers, extra) {
+        shape.headers.insert(at, line("*", ""));
+    }
     if let Some(priority) = &mut shape.priority {
         // The first request of a connection has nothing to depend on; Chromium's exclusive ones would.
         priority.depends_on = if priority.exclusive {
@@ -88,7 +98,8 @@ pub(super) fn respelt(request: &Request, like: &RequestShape) -> RequestShape {
     // What this request does not show goes behind the same header as there.
     let mut before: Option<&str> = None;
     for line in &like.headers {
-        if line.http == Some(1) || line.value == "{authorization}" {
+        let added = ["{authorization}", "{cookie}"].contains(&&*line.value) || line.name == "*";
+        if line.http == Some(1) || added {
             let at = before.and_then(|name| position(&shape.headers, name));
             shape
                 .headers
@@ -181,6 +192,23 @@ fn ranged(download: &RequestShape, conditions: &[HeaderLine], chromium: bool) ->
         }
     }
     shape
+}
+
+/// How proxies are talked to, which a page cannot show.
+pub(super) fn proxy(chromium: bool) -> Proxy {
+    if chromium {
+        return Proxy::default();
+    }
+    Proxy {
+        connect: vec![
+            line("User-Agent", "{user_agent}"),
+            line("Proxy-Connection", "keep-alive"),
+            line("Connection", "keep-alive"),
+            line("Host", "{authority}"),
+            line("Proxy-Authorization", "{proxy_authorization}"),
+        ],
+        connection: "Connection".to_owned(),
+    }
 }
 
 fn line(name: &str, value: &str) -> HeaderLine {

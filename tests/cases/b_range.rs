@@ -1,0 +1,566 @@
+//! Section B: the answer to a range request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::case::{
+    BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, first, plain_requests,
+    range_of, ranges_always, ranges_first,
+};
+use super::section;
+use crate::common::origin::server::content::{self, Body};
+use crate::common::origin::server::files::{Ranges, Resource};
+use crate::common::origin::server::script::{Act, Framing, Point, Reply, Request};
+use crate::common::origin::{MIB, Site, asks_range, most_active};
+
+section!(
+    b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19,
+    b20, b21, b22, b23, b24
+);
+
+/// Which bytes every file here is made of.
+const SEED: u64 = 11;
+
+/// A 206 that says and brings this half-open range of a file of `total` bytes.
+fn brings(mut reply: Reply, (start, end): (u64, u64), total: &str) -> Reply {
+    reply.body = Body::generated(SEED, start..end);
+    reply.replace("Content-Range", format!("bytes {start}-{}/{total}", end - 1))
+}
+
+/// The length that a 206 states.
+fn total_of(reply: &Reply) -> u64 {
+    let (_, value) = reply.headers.iter().find(|(name, _)| name == "Content-Range").unwrap();
+    value.split_once('/').unwrap().1.parse().unwrap()
+}
+
+/// Only the right 206s.
+fn is_part(reply: &Reply) -> bool {
+    reply.status == 206
+}
+
+/// Changes every 206 and nothing else.
+fn parts(
+    change: impl Fn(Reply) -> Reply + Clone + Send + Sync + 'static,
+) -> impl Fn(&Request, Reply) -> Reply + Clone + Send + Sync + 'static {
+    move |_, reply| if is_part(&reply) { change(reply) } else { reply }
+}
+
+/// At most one full body is read, and what was in flight beside it.
+fn read_once(size: u64) -> impl Fn(&Site, Mode) + Send + Sync {
+    move |site, _| {
+        let sent = site.sent();
+        assert!(sent <= size + size / 50 + 4 * MIB, "{sent} bytes were sent for {size}");
+    }
+}
+
+fn b01() -> Case {
+    Case::new("B01", "206 with exactly what was asked for", "accepted")
+        .play(Play::slices().over(EVERYWHERE).asked(|site, mode| {
+            assert_eq!(plain_requests(site), usize::from(mode != Mode::Resumed));
+        }))
+        .also("src/answer.rs", "b01_exactly_as_asked")
+}
+
+fn b02() -> Case {
+    let early = |bytes: u64| {
+        parts(move |reply| {
+            let (start, end) = range_of(&reply);
+            let total = total_of(&reply).to_string();
+            brings(reply, (start.saturating_sub(bytes), end), &total)
+        })
+    };
+    Case::new(
+        "B02",
+        "206 begins before what was asked for, as caches of whole blocks do",
+        "the overlap is read over and compared, never appended",
+    )
+    .play(Play::slices().what("100,000 bytes early").over(EVERYWHERE).origin(ranges_always(early(100_000))))
+    .play(Play::slices().what("one byte early").origin(ranges_always(early(1))))
+    .play(
+        Play::of(24 * MIB)
+            .what("5 MiB early, once")
+            .modes(&[Mode::Resumed])
+            .left(&[(0, 20 * MIB)])
+            .origin(ranges_first(1, early(5 * MIB))),
+    )
+    .also("src/answer.rs", "b02_b03_another_start")
+}
+
+fn b03() -> Case {
+    let late = parts(|reply| {
+        let (start, end) = range_of(&reply);
+        let total = total_of(&reply).to_string();
+        brings(reply, (start + 1, end), &total)
+    });
+    Case::new(
+        "B03",
+        "206 begins behind what was asked for",
+        "refused; one request at a time from then on",
+    )
+    .play(Play::slices().origin(ranges_always(late.clone())))
+    .play(Play::large().what("beside the first body").modes(BEGINNING).origin(ranges_always(late)))
+}
+
+fn b04() -> Case {
+    let shorter = |most: u64| {
+        parts(move |reply| {
+            let (start, end) = range_of(&reply);
+            let total = total_of(&reply).to_string();
+            brings(reply, (start, end.min(start + most)), &total)
+        })
+    };
+    Case::new(
+        "B04",
+        "206 with fewer bytes than asked for",
+        "taken; the rest is asked for anew",
+    )
+    .play(Play::slices().over(EVERYWHERE).origin(ranges_always(shorter(300_000))))
+    .play(Play::small().what("of 20,000 bytes").modes(&[Mode::Resumed]).origin(ranges_always(shorter(20_000))))
+    .also("src/answer.rs", "b04_b05_another_end")
+}
+
+fn b05() -> Case {
+    let longer = parts(|reply| {
+        let (start, end) = range_of(&reply);
+        let total = total_of(&reply);
+        brings(reply, (start, (end + 200_000).min(total)), &total.to_string())
+    });
+    let more = parts(|mut reply| {
+        reply.framing = Framing::Declared(reply.body.len());
+        reply.body = reply.body.and("these bytes belong to nobody");
+        reply
+    });
+    Case::new(
+        "B05",
+        "206 with more bytes than asked for, or than it declares",
+        "cut at the end of the slice",
+    )
+    .play(Play::slices().what("more than asked for").origin(ranges_always(longer)))
+    .play(Play::slices().what("more than declared").over(HTTP1).origin(ranges_always(more.clone())))
+    .play(
+        Play::slices()
+            .what("more than declared, three times")
+            .over(&[crate::common::origin::Via::Http2])
+            .origin(ranges_first(3, more)),
+    )
+}
+
+fn b06() -> Case {
+    let whole = parts(|reply| {
+        let total = total_of(&reply);
+        brings(reply, (0, total), &total.to_string())
+    });
+    Case::new(
+        "B06",
+        "206 that brings the whole file",
+        "the same as 200: a single stream",
+    )
+    .play(Play::slices().origin(ranges_always(whole.clone())))
+    .play(
+        Play::large()
+            .what("beside the first body")
+            .modes(BEGINNING)
+            .origin(ranges_always(whole))
+            .asked(read_once(14 * MIB)),
+    )
+    .also("src/answer.rs", "b06_the_whole_file_as_a_part")
+}
+
+/// A file that is `old` for the first request and `new` ever after.
+fn changes(play: Play, new: Resource) -> Play {
+    let bytes = Arc::new(content::bytes(new.seed, 0..new.size));
+    let old = play.resource.clone();
+    play.modes(BEGINNING)
+        .origin(move || {
+            let (is_old, old, new) = (first(1), old.clone(), new.clone());
+            move |request, _| if is_old() { old.reply(request) } else { new.reply(request) }
+        })
+        .ends_apart(End::Bytes(bytes), End::Fails(7, "changed"))
+}
+
+fn b07() -> Case {
+    let bare = |resource: &mut Resource| {
+        (resource.etag, resource.last_modified) = (None, None);
+    };
+    let mut new = Resource::new(12, 3 * MIB + 6);
+    bare(&mut new);
+    Case::new(
+        "B07",
+        "206 of a file of another length",
+        "the file has changed: begun anew on disk, exit 7 where bytes are out already",
+    )
+    .play(changes(Play::slices().resource(bare), new))
+    .also("src/answer.rs", "b07_b08_totals")
+}
+
+fn b08() -> Case {
+    Case::new(
+        "B08",
+        "206 that does not know the length of the file",
+        "accepted if start and validators are right",
+    )
+    .play(Play::slices().origin(ranges_always(parts(|reply| {
+        let range = range_of(&reply);
+        brings(reply, range, "*")
+    }))).asked(|site, mode| {
+        assert_eq!(plain_requests(site), usize::from(mode != Mode::Resumed));
+    }))
+}
+
+fn b09() -> Case {
+    let silent = parts(|mut reply| {
+        reply.headers.retain(|(name, _)| name != "Content-Range");
+        reply
+    });
+    Case::new("B09", "206 without Content-Range", "refused")
+        .play(Play::slices().origin(ranges_always(silent.clone())))
+        .play(Play::large().what("beside the first body").modes(BEGINNING).origin(ranges_always(silent)))
+        .also("src/answer.rs", "b09_to_b11_which_part_is_unclear")
+}
+
+fn b10() -> Case {
+    let says = |value: fn((u64, u64), u64) -> String| {
+        ranges_always(parts(move |reply| {
+            let value = value(range_of(&reply), total_of(&reply));
+            reply.replace("Content-Range", value)
+        }))
+    };
+    let alone = |site: &Site, _: Mode| {
+        let one = site.exchanges().iter().filter(|e| !asks_range(&e.request)).count();
+        assert!(one > 0, "nothing but ranges");
+    };
+    let accepted = |site: &Site, mode: Mode| {
+        assert_eq!(plain_requests(site), usize::from(mode != Mode::Resumed));
+    };
+    Case::new(
+        "B10",
+        "206 whose Content-Range is malformed",
+        "refused, unless it is misspelt in a known way and says exactly what was asked for",
+    )
+    .play(Play::slices().what("bytes=").origin(says(|_, _| "bytes=".to_owned())).asked(alone))
+    .play(Play::slices().what("(null)").origin(says(|_, _| "bytes (null)".to_owned())))
+    .play(
+        Play::slices()
+            .what("last before first")
+            .origin(says(|(start, _), total| format!("bytes {}-{start}/{total}", start + 9))),
+    )
+    .play(
+        Play::slices()
+            .what("another unit")
+            .origin(says(|(start, end), total| format!("items {start}-{}/{total}", end - 1))),
+    )
+    .play(
+        Play::slices()
+            .what("bytes: a-b/t")
+            .origin(says(|(start, end), total| format!("bytes: {start}-{}/{total}", end - 1)))
+            .asked(accepted),
+    )
+    .play(
+        Play::slices()
+            .what("a-b/t")
+            .origin(says(|(start, end), total| format!("{start}-{}/{total}", end - 1)))
+            .asked(accepted),
+    )
+}
+
+/// A body of `multipart/byteranges` with these ranges of the file.
+fn multipart(mut reply: Reply, ranges: &[(u64, u64)]) -> Reply {
+    let total = total_of(&reply);
+    let mut body: Body = "a preamble that nobody reads\r\n".into();
+    for (start, end) in ranges {
+        let head = format!(
+            "\r\n--THE \"END\"\r\nContent-Type: application/octet-stream\r\n\
+             Content-Range: bytes {start}-{}/{total}\r\n\r\n",
+            end - 1
+        );
+        body = body.and(&*head).and(Body::generated(SEED, *start..*end));
+    }
+    reply.body = body.and("\r\n--THE \"END\"--\r\n");
+    reply.headers.retain(|(name, _)| name != "Content-Range");
+    reply.replace("Content-Type", "multipart/byteranges; boundary=\"THE \\\"END\\\"\"")
+}
+
+fn b11() -> Case {
+    let one = parts(|reply| {
+        let range = range_of(&reply);
+        multipart(reply, &[range])
+    });
+    let two = parts(|reply| {
+        let (start, end) = range_of(&reply);
+        let middle = (start + end) / 2;
+        multipart(reply, &[(start, middle), (middle, end)])
+    });
+    Case::new(
+        "B11",
+        "206 multipart/byteranges to a request for one range",
+        "refused, with one part as with several; the file comes as a single stream",
+    )
+    .play(Play::slices().what("one part").origin(ranges_always(one)))
+    .play(Play::slices().what("two parts").origin(ranges_always(two)))
+}
+
+fn b12() -> Case {
+    Case::new(
+        "B12",
+        "200 with the whole file to a range request, whatever was promised",
+        "one stream; never more than one full body is read",
+    )
+    .play(
+        Play::large()
+            .over(EVERYWHERE)
+            .resource(|r| r.ranges = Ranges::Broken)
+            .asked(read_once(14 * MIB)),
+    )
+    .play(
+        Play::large()
+            .what("after one right 206")
+            .modes(BEGINNING)
+            .origin(|| {
+                let is_first = first(1);
+                move |request, mut reply| {
+                    if !asks_range(request) || is_first() {
+                        return reply;
+                    }
+                    (reply.status, reply.body) = (200, Body::generated(SEED, 0..14 * MIB + 3));
+                    reply.headers.retain(|(name, _)| name != "Content-Range");
+                    reply
+                }
+            })
+            // What ranges brought, and one more body from the first byte.
+            .asked(read_once(2 * 14 * MIB)),
+    )
+}
+
+fn b13() -> Case {
+    let confused = |_: &Request, mut reply: Reply| {
+        reply.status = 200;
+        reply
+    };
+    Case::new(
+        "B13",
+        "200 with a Content-Range, and just the bytes asked for",
+        "refused, it cannot be known which of the two is meant",
+    )
+    .play(Play::slices().origin(ranges_always(confused)))
+}
+
+/// Answers with 416 and this Content-Range.
+fn unsatisfiable(content_range: Option<&'static str>) -> impl Fn(&Request, Reply) -> Reply + Clone {
+    move |_, _| {
+        let reply = Reply::new(416, "no such bytes\n".into());
+        match content_range {
+            Some(value) => reply.with("Content-Range", value),
+            None => reply,
+        }
+    }
+}
+
+fn b14() -> Case {
+    Case::new(
+        "B14",
+        "416 that states the length of what is there already",
+        "complete, if a look at the whole shows the same file",
+    )
+    .play(
+        Play::small()
+            .over(EVERYWHERE)
+            .modes(&[Mode::Resumed])
+            .left(&[(0, 300_001)])
+            .origin(ranges_always(unsatisfiable(Some("bytes */300001"))))
+            .asked(|site, _| assert_eq!(site.exchanges().len(), 2)),
+    )
+}
+
+fn b15() -> Case {
+    let mut new = Resource::new(12, 200_000);
+    new.last_modified = Some("Tue, 03 Mar 2026 10:00:00 GMT".to_owned());
+    let bytes = Arc::new(content::bytes(12, 0..200_000));
+    Case::new("B15", "416 that states another length", "begun anew").play(
+        Play::small()
+            .over(EVERYWHERE)
+            .modes(&[Mode::Resumed])
+            .left(&[(0, 250_000)])
+            .origin(move || {
+                let new = new.clone();
+                move |request, _| new.reply(request)
+            })
+            .ends(End::Bytes(bytes)),
+    )
+}
+
+fn b16() -> Case {
+    Case::new(
+        "B16",
+        "416 without a length to any range; HTTP/2 PROTOCOL_ERROR in its place",
+        "asked for as a whole, without a loop",
+    )
+    .play(
+        Play::slices()
+            .what("416")
+            .origin(ranges_always(unsatisfiable(None)))
+            .asked(|site, _| assert!(site.exchanges().len() < 12, "a loop")),
+    )
+    .play(
+        Play::slices()
+            .what("PROTOCOL_ERROR, twice")
+            .over(&[crate::common::origin::Via::Http2])
+            .origin(ranges_first(2, |_, reply| reply.fault(Point::Head, Act::ResetStream(1)))),
+    )
+}
+
+fn b17() -> Case {
+    // As Apache with mod_deflate: what it sends as a tag it does not know when it gets it.
+    let suffixed = |r: &mut Resource| r.etag = Some("\"v1-gzip\"".to_owned());
+    let strange = || {
+        |request: &Request, reply: Reply| {
+            if request.header("if-match").is_some() {
+                return Reply::new(412, "precondition failed\n".into());
+            }
+            reply
+        }
+    };
+    Case::new(
+        "B17",
+        "412 to a condition that holds",
+        "no conditions any more; what the answers say is compared",
+    )
+    .play(Play::slices().what("always").resource(suffixed).origin(strange))
+    .play(
+        Play::large()
+            .what("beside the first body")
+            .modes(BEGINNING)
+            .resource(suffixed)
+            .origin(strange)
+            .asked(|site, _| {
+                let parts = site.exchanges().iter().filter(|e| e.status == Some(206)).count();
+                assert!(parts > 1, "ranges were given up");
+            }),
+    )
+    .play(
+        changes(Play::slices().what("the file has changed"), Resource::new(12, 3 * MIB + 5))
+    )
+}
+
+fn b18() -> Case {
+    let unmodified = |_: &Request, _: Reply| Reply::new(304, Body::default());
+    Case::new(
+        "B18",
+        "304 to a range request, to which no condition of a cache belongs",
+        "asked again",
+    )
+    .play(Play::slices().origin(ranges_first(2, unmodified)))
+}
+
+fn b19() -> Case {
+    let encoded = parts(|reply| reply.with("Content-Encoding", "gzip"));
+    Case::new(
+        "B19",
+        "206 of the encoded bytes",
+        "refused; a single stream of the bytes as they are stored",
+    )
+    .play(Play::slices().origin(ranges_always(encoded.clone())))
+    .play(Play::large().what("beside the first body").modes(BEGINNING).origin(ranges_always(encoded)))
+}
+
+fn b20() -> Case {
+    let above = |most: usize, status: u16| {
+        Play::large()
+            .origin(move || {
+                move |request: &Request, mut reply: Reply| {
+                    if request.active <= most || !asks_range(request) {
+                        return reply;
+                    }
+                    if status == 200 {
+                        (reply.status, reply.body) = (200, Body::generated(SEED, 0..14 * MIB + 3));
+                        reply.headers.retain(|(name, _)| name != "Content-Range");
+                        return reply;
+                    }
+                    Reply::new(status, "too many\n".into())
+                }
+            })
+            .asked(read_once(2 * 14 * MIB))
+    };
+    Case::new(
+        "B20",
+        "ranges are ignored or refused when there are too many at once",
+        "fewer at once",
+    )
+    .play(above(2, 503).what("503 above 2"))
+    .play(above(3, 403).what("403 above 3"))
+    .play(above(2, 200).what("200 above 2"))
+}
+
+fn b21() -> Case {
+    Case::new(
+        "B21",
+        "a range of the tail is answered after seconds, as a cache fetches the whole first",
+        "waited for, not asked for twice",
+    )
+    .play(Play::slices().origin(ranges_always(|_, mut reply: Reply| {
+        reply.latency = Duration::from_secs(3);
+        reply
+    })).asked(|site, _| {
+        let exchanges = site.exchanges();
+        let mut asked: Vec<_> = exchanges.iter().filter_map(|e| e.request.header("range")).collect();
+        let all = asked.len();
+        asked.sort_unstable();
+        asked.dedup();
+        assert_eq!(asked.len(), all, "a range was asked for twice");
+    }))
+}
+
+fn b22() -> Case {
+    let at = |size: u64, what, left: &[(u64, u64)]| {
+        Play::of(size).what(what).modes(&[Mode::Resumed]).left(left)
+    };
+    Case::new(
+        "B22",
+        "ranges at the edges: a file of one byte, the first, the last byte; offsets beyond 2^31, 2^32, 2^53",
+        "exact, in 64 bits everywhere",
+    )
+    .play(Play::of(1).what("one byte").modes(BEGINNING).over(EVERYWHERE))
+    .play(Play::of(2).what("two bytes").modes(BEGINNING))
+    .play(at(1, "one byte that is missing", &[]))
+    .play(at(65_536, "the last byte", &[(0, 65_535)]))
+    .play(at(65_537, "the first byte", &[(1, 65_537)]))
+    .play(at(65_537, "every second byte of ten", &[(0, 1), (2, 3), (4, 5), (6, 7), (8, 9), (10, 65_537)]))
+    .also("src/answer.rs", "b22_offsets_of_64_bits")
+    .also("src/range.rs", "b22_positions_of_64_bits")
+}
+
+fn b23() -> Case {
+    Case::new(
+        "B23",
+        "slices overlap when the tail of a slow one is taken over",
+        "no byte is written twice with another content",
+    )
+    .play(Play::large().modes(BEGINNING).origin(|| {
+        let is_slow = first(2);
+        move |request, mut reply| {
+            if asks_range(request) && is_slow() {
+                reply.limit = Some(MIB / 2);
+            }
+            reply
+        }
+    }).asked(|site, _| assert!(most_active(&site.exchanges()) > 2)))
+    .also("src/schedule/tests.rs", "every_byte_arrives_exactly_once")
+}
+
+fn b24() -> Case {
+    let other = |total: u64| {
+        parts(move |mut reply| {
+            let (start, end) = range_of(&reply);
+            reply.body = Body::generated(99, start..end);
+            reply
+                .replace("Content-Range", format!("bytes {start}-{}/{total}", end - 1))
+                .replace("ETag", "\"another\"")
+        })
+    };
+    Case::new(
+        "B24",
+        "the answer to somebody else's request",
+        "refused by its length or validator",
+    )
+    .play(Play::slices().what("of another length").origin(ranges_first(2, other(5 * MIB))))
+    .play(Play::slices().what("of the same length").origin(ranges_first(2, other(3 * MIB + 5))))
+}
