@@ -27,5 +27,6 @@ mod resume;
 mod retry;
 mod stream;
 mod system_browsers;
+mod system_chaos;
 mod verify;
 mod wire;

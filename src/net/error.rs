@@ -77,7 +77,10 @@ fn fault(error: &curl::Error, message: &str) -> Fault {
 /// libcurl ends its sentence about a stream with the error's name and number: `… INTERNAL_ERROR (err 2)`. A head that breaks
 /// the rules has nghttp2's sentence.
 fn http2_fault(message: &str) -> Fault {
-    if message.to_ascii_lowercase().starts_with("invalid http header") {
+    if message
+        .to_ascii_lowercase()
+        .starts_with("invalid http header")
+    {
         return Fault::Protocol(message.into());
     }
     let code = message

@@ -1,5 +1,7 @@
 //! The origin's certificate, made at start, and its TLS settings.
 
+use std::net::IpAddr;
+
 use boring::asn1::Asn1Time;
 use boring::bn::{BigNum, MsbOption};
 use boring::ec::{EcGroup, EcKey};
@@ -35,9 +37,12 @@ impl Default for TlsConfig {
     }
 }
 
-/// An acceptor with a fresh certificate, and that certificate in PEM, which is its own authority.
-pub(super) fn acceptor(config: &TlsConfig) -> Result<(SslAcceptor, String), ErrorStack> {
-    let (certificate, key) = certificate()?;
+/// An acceptor with a fresh certificate for this machine and `address`, and that certificate in PEM, which is its own authority.
+pub(super) fn acceptor(
+    config: &TlsConfig,
+    address: IpAddr,
+) -> Result<(SslAcceptor, String), ErrorStack> {
+    let (certificate, key) = certificate(address)?;
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
     builder.set_private_key(&key)?;
     builder.set_certificate(&certificate)?;
@@ -68,7 +73,7 @@ fn choose<'a>(offered: &[Protocol], client: &'a [u8]) -> Option<&'a [u8]> {
     })
 }
 
-fn certificate() -> Result<(X509, PKey<Private>), ErrorStack> {
+fn certificate(address: IpAddr) -> Result<(X509, PKey<Private>), ErrorStack> {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
     let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
     let mut name = X509NameBuilder::new()?;
@@ -96,6 +101,7 @@ fn certificate() -> Result<(X509, PKey<Private>), ErrorStack> {
         .dns("localhost")
         .ip("127.0.0.1")
         .ip("::1")
+        .ip(&address.to_string())
         .build(&builder.x509v3_context(None, None))?;
     builder.append_extension(&names)?;
     builder.sign(&key, MessageDigest::sha256())?;
