@@ -101,6 +101,9 @@ pub enum Refusal {
     /// 206 with a Content-Encoding: its offsets may count encoded bytes.
     #[error("server sent a range in the encoding {0:?}")]
     Encoded(String),
+    /// Something for people where a file was expected, see [`page`](crate::page).
+    #[error("server sent {0} instead of the file")]
+    Page(String),
     /// 416: no byte of the range exists.
     #[error("server has no byte of the range, its file is {} bytes long", .total.map_or("unknown".to_owned(), |n| n.to_string()))]
     Unsatisfiable {
@@ -148,7 +151,7 @@ impl Refusal {
             | Refusal::Multipart
             | Refusal::Encoded(_) => Meaning::NoRanges,
             Refusal::NotModified | Refusal::Part | Refusal::Length(_) => Meaning::Again,
-            Refusal::NoContent => Meaning::Never,
+            Refusal::NoContent | Refusal::Page(_) => Meaning::Never,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use crate::answer::Refusal;
 use crate::hash::Checksum;
 use crate::retry::{Failure, Fault};
 use crate::sink;
@@ -31,6 +32,16 @@ pub enum Error {
         failure: Failure,
         /// The same for people, with what the library below said.
         detail: String,
+    },
+    /// The file is larger than the user wants.
+    #[error("{url}: {length} bytes are more than the {limit} of --max-filesize")]
+    TooLarge {
+        /// Redacted.
+        url: String,
+        /// Its length, or how much of it came when it was too much.
+        length: u64,
+        /// The most that is wanted.
+        limit: u64,
     },
     /// The bytes are not those that the checksum stands for.
     #[error("{url}: wrong checksum: expected {expected}, got {actual}")]
@@ -107,9 +118,13 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Internal(_) => 1,
+            Self::Internal(_) | Self::TooLarge { .. } => 1,
             Self::Usage { .. } => 2,
             Self::Checksum { .. } => 3,
+            Self::Failed {
+                failure: Failure::Refused(Refusal::Page(_)),
+                ..
+            } => 6,
             Self::Failed { .. } => 4,
             Self::Changed { .. } => 7,
             Self::BrokenOff { source, .. } => source.exit_code(),
@@ -125,10 +140,12 @@ impl Error {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Internal(_) => "internal",
+            Self::TooLarge { .. } => "too-large",
             Self::Usage { .. } => "usage",
             Self::Checksum { .. } => "integrity",
             Self::Failed { failure, .. } => match failure {
                 Failure::Network(_) | Failure::Short => "network",
+                Failure::Refused(Refusal::Page(_)) => "blocked",
                 Failure::Status { .. } | Failure::Refused(_) => "http",
             },
             Self::Changed { .. } => "changed",
@@ -155,6 +172,7 @@ impl Error {
                     None => "check the expected value; trust nothing of what was written".into(),
                 });
             }
+            Self::TooLarge { .. } => "allow more with --max-filesize",
             Self::Changed { .. } => "throw away what was written, and begin again",
             Self::BrokenOff { .. } => "what was written is only the beginning; begin again",
             Self::Disk(error) => disk_hint(error),
@@ -174,15 +192,21 @@ fn failure_hint(failure: &Failure) -> &'static str {
     match failure {
         Failure::Network(fault) => match fault {
             Fault::Resolve => "check the host name and the name server",
+            Fault::Certificate(why) if why.contains("pinned") => {
+                "the server has another key than --pinnedpubkey names: find out why before you go on"
+            }
             Fault::Certificate(_) => {
                 "name its authority with --cacert, or use -k if you trust this host anyway"
+            }
+            Fault::Unable(_) => "change the option that asks for it, or leave it out",
+            Fault::Proxy(_) => {
+                "check the proxy: its address and credentials are -x or a *_PROXY variable; --noproxy goes around it"
             }
             Fault::TooManyRedirects | Fault::Impossible(_) => {
                 "open the address in a browser and copy the final one"
             }
             Fault::Connect
             | Fault::ConnectTimeout
-            | Fault::Proxy(_)
             | Fault::Tls(_)
             | Fault::Reset
             | Fault::Timeout
@@ -202,6 +226,9 @@ fn failure_hint(failure: &Failure) -> &'static str {
             429 | 503 => "the server is busy: try again later, or with a smaller -t",
             _ => "try again later; the same command goes on where this one stopped",
         },
+        Failure::Refused(Refusal::Page(_)) => {
+            "open the address in a browser: it may want a login (--cookies); --accept-html takes the page"
+        }
         Failure::Refused(_) | Failure::Short => {
             "try again later; -t 1 asks for nothing in parallel"
         }

@@ -13,9 +13,9 @@
 //! - when size and checksum hold, the part file is renamed to its final name;
 //! - **report** shows all this to a person.
 //!
-//! *Core* (`range`, `http`, `entity`, `answer`, `plan`, `schedule`, `order`, `retry`, `limit`, `hash`, `sums`, `cookies`,
-//! `netrc`, `redact`, `fingerprint`) is pure: no I/O, no clock, no curl. *Edge* (`net`, `sink` with `resume`, `report`) does
-//! the I/O and decides nothing. *Flow*
+//! *Core* (`range`, `http`, `entity`, `answer`, `page`, `plan`, `schedule`, `order`, `retry`, `limit`, `hash`, `sums`,
+//! `cookies`, `netrc`, `redact`, `fingerprint`) is pure: no I/O, no clock, no curl. *Edge* (`net`, `sink` with `resume`,
+//! `report`) does the I/O and decides nothing. *Flow*
 //! (`batch`, `download`, `resolve`) joins them and contains no algorithm. `tests/layers.rs` holds this rule.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
@@ -40,6 +40,7 @@ pub mod name;
 pub mod net;
 pub mod netrc;
 pub mod order;
+pub mod page;
 pub mod plan;
 pub mod range;
 pub mod redact;

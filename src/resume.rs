@@ -21,6 +21,7 @@
 //!
 //! Nothing here locks, syncs data or knows HTTP; that is the sink's part.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -70,19 +71,53 @@ pub struct Found {
 /// that cannot be read is as good as none. Reads every control file in `dir`.
 #[must_use]
 pub fn find(dir: &Path, url: &str) -> Option<Found> {
-    fs::read_dir(dir)
-        .ok()?
-        .filter_map(|entry| {
-            let file = entry.ok()?.file_name();
-            let name = file.to_str()?.strip_suffix(".part.json")?;
-            read(dir, name, url)
-        })
-        .max_by_key(|found| found.done.len())
+    Leftovers::scan(dir).0.remove(url)
+}
+
+/// What lies about in a directory when a run begins: the name under which each URL was left.
+///
+/// Only a hint, which may be out of date: [`read`] tells what can be trusted. It spares a run of many files to read all
+/// control files for each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers(HashMap<String, Found>);
+
+impl Leftovers {
+    /// Reads every control file in `dir`. Of several of one URL that with the most bytes counts.
+    #[must_use]
+    pub fn scan(dir: &Path) -> Self {
+        let mut found = HashMap::<String, Found>::new();
+        for name in fs::read_dir(dir).into_iter().flatten() {
+            let Some(next) = name.ok().and_then(|entry| {
+                let file = entry.file_name();
+                let name = file.to_str()?.strip_suffix(".part.json")?;
+                read_any(dir, name)
+            }) else {
+                continue;
+            };
+            let url = next.identity.url.clone();
+            match found.get(&url) {
+                Some(other) if other.done.len() >= next.done.len() => {}
+                Some(_) | None => drop(found.insert(url, next)),
+            }
+        }
+        Self(found)
+    }
+
+    /// What was left of `url`, if anything was.
+    #[must_use]
+    pub fn of(&self, url: &str) -> Option<&Found> {
+        self.0.get(url)
+    }
 }
 
 /// Reads what the control file of `name` vouches for; `None` unless it is undamaged, of `url`, and the part is there.
 #[must_use]
 pub fn read(dir: &Path, name: &str, url: &str) -> Option<Found> {
+    read_any(dir, name).filter(|found| found.identity.url == url)
+}
+
+/// As [`read`], of any URL.
+fn read_any(dir: &Path, name: &str) -> Option<Found> {
     let mut text = Vec::new();
     OpenOptions::new()
         .read(true)
@@ -93,7 +128,7 @@ pub fn read(dir: &Path, name: &str, url: &str) -> Option<Found> {
         .read_to_end(&mut text)
         .ok()?;
     let found = parse(&text, boot_id().as_deref())?;
-    if found.name != name || found.identity.url != url {
+    if found.name != name {
         return None;
     }
     let part = fs::symlink_metadata(part_path(dir, name)).ok()?;

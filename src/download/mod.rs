@@ -5,8 +5,14 @@
 //! what a failure means. What it shares with a [`stream()`] is in [`job`], the transfers themselves are in [`fetch`].
 
 mod fetch;
+mod host;
 mod job;
+mod names;
+mod pace;
+mod pulse;
+mod settle;
 mod stream;
+mod transfer;
 mod verify;
 mod whole;
 
@@ -18,30 +24,33 @@ use tokio::sync::watch;
 
 use crate::Error;
 use crate::hash::{Algorithm, Checksum};
-use crate::http::Protocol;
 use crate::net::Client;
 use crate::plan;
 use crate::report::Reporter;
-use crate::resolve::{Opening, Resource, Source};
+use crate::resolve::{self, Opening, Resource, Session, Source, Visit};
+use crate::resume::Leftovers;
 use crate::retry::Policy;
-use crate::sink::{self, Existing, Part, Sink};
+use crate::sink::{self, Existing, OnConflict, Part, Sink};
 
+pub use host::Hosts;
 use job::{Job, earlier, outlives};
+pub use names::Names;
+pub use pace::Pace;
 pub use stream::{Turn, stream};
 use verify::Check;
-
-/// Concurrent requests where the user named no number: HTTP/2 shares a connection, HTTP/1.1 keeps a browser's limit.
-const AUTO_HTTP2: usize = 8;
-const AUTO_HTTP1: usize = 6;
 
 /// What all downloads of a run share.
 pub struct Context {
     /// Runs the transfers.
     pub client: Client,
-    /// Destination directory.
-    pub dir: PathBuf,
-    /// Concurrent range requests; `None` = by protocol.
+    /// What the user brings to servers.
+    pub session: Session,
+    /// Where files go.
+    pub destination: Destination,
+    /// Concurrent range requests at one host; `None` = as many as prove useful.
     pub threads: Option<usize>,
+    /// Sockets to one host, where the user named a number.
+    pub sockets: Option<usize>,
     /// How files are cut; the number of requests is set for each.
     pub chunks: plan::Options,
     /// Whether the browser asks for slices without an end.
@@ -50,6 +59,12 @@ pub struct Context {
     pub policy: Policy,
     /// Time without a byte after which a transfer is given up.
     pub stall: Duration,
+    /// Time without a byte of a file, from anywhere, after which it is given up; `None` = never.
+    pub give_up_after: Option<Duration>,
+    /// What is known of the hosts.
+    pub hosts: Hosts,
+    /// The bandwidth limit of all files together.
+    pub pace: Pace,
     /// Digests to compute of each file; if none, one is where nobody states a checksum.
     pub algorithms: Vec<Algorithm>,
     /// Where checksums are looked for that the user has not given.
@@ -62,6 +77,34 @@ pub struct Context {
     pub stop: watch::Receiver<Option<i32>>,
 }
 
+/// Where files go, and which are taken.
+pub struct Destination {
+    /// The directory.
+    pub dir: PathBuf,
+    /// What to do if a file's name is taken.
+    pub on_conflict: OnConflict,
+    /// Larger files are refused; bytes.
+    pub max_size: Option<u64>,
+    /// The names that the run's files have.
+    pub names: Names,
+    /// What earlier runs left in the directory.
+    pub leftovers: Leftovers,
+}
+
+impl Destination {
+    /// A directory into which any file goes, and what earlier runs left there is taken up.
+    #[must_use]
+    pub fn new(dir: PathBuf) -> Self {
+        Self {
+            on_conflict: OnConflict::Resume,
+            max_size: None,
+            names: Names::default(),
+            leftovers: Leftovers::scan(&dir),
+            dir,
+        }
+    }
+}
+
 impl Context {
     #[expect(
         clippy::disallowed_methods,
@@ -71,22 +114,30 @@ impl Context {
         Instant::now()
     }
 
-    /// Seconds since 1970.
+    /// Time since 1970.
     #[expect(
         clippy::disallowed_methods,
-        reason = "dates of Retry-After are held against the wall clock"
+        reason = "dates of Retry-After, and sleep, are seen by the wall clock"
     )]
-    fn wall_clock() -> u64 {
+    fn wall_time() -> Duration {
         SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs())
+            .unwrap_or_default()
     }
 
-    fn requests(&self, protocol: Protocol) -> usize {
-        self.threads.unwrap_or(match protocol {
-            Protocol::Http10 | Protocol::Http11 => AUTO_HTTP1,
-            Protocol::Http2 | Protocol::Http3 => AUTO_HTTP2,
-        })
+    /// Seconds since 1970.
+    pub(crate) fn wall_clock() -> u64 {
+        Self::wall_time().as_secs()
+    }
+
+    /// A way to a source, from here and now.
+    fn visit<'a>(&'a self, source: &'a Source) -> Visit<'a> {
+        Visit {
+            client: &self.client,
+            session: &self.session,
+            source,
+            now: Self::wall_clock(),
+        }
     }
 
     /// Resolves when the user wants to stop.
@@ -144,28 +195,40 @@ pub enum Outcome {
 /// Whatever ended it. What was written stays for a later run.
 pub async fn download(context: &Context, id: usize, source: &Source) -> Result<Outcome, Error> {
     let job = Job::new(context, id, source);
-    let taken_up = Part::take_up(&context.dir, &job.url)?;
-    let part = taken_up.filter(|part| outlives(&part.identity().entity, source));
+    if let Some(path) = left_alone(&job) {
+        return Ok(skipped(path));
+    }
+    let mut claim = context
+        .destination
+        .names
+        .claim(&resolve::name::expected(source));
+    let part = take_up(&job)?;
     let left = part
         .as_ref()
         .map(|part| earlier(&part.identity().entity, &part.done()));
     let opening = job.open(left.as_ref()).await?;
     let check = Check::new(context, source, &opening.resource);
-    if let Some(path) = finished(&job, &check, &opening.resource, part.as_ref()).await? {
-        let bytes = opening.resource.entity.length.unwrap_or_default();
-        return Ok(Outcome::Skipped { path, bytes });
+    let name = claim.settle(&opening.resource.name);
+    if let Some(path) = finished(&job, &check, &opening.resource, &name, part.as_ref()).await? {
+        claim.keep();
+        return Ok(skipped(path));
     }
-    let part = prepare(&job, &check, part, &opening).await?;
+    let part = prepare(&job, &check, part, &name, &opening).await?;
     let hashing = tokio::spawn(part.hash(check.algorithms()));
     let fetching = job.fetch(Sink::Part(&part), opening);
     let found = match check.search_beside(context, fetching).await {
         Ok(found) => found,
         Err(error) => {
             // The reason for ending matters more than a state that could not be saved as well.
-            let _ = part.suspend().await;
+            let _ = if matches!(error, Error::TooLarge { .. }) {
+                part.discard().await
+            } else {
+                part.suspend().await
+            };
             return Err(error);
         }
     };
+    claim.keep();
     let digests = hashing
         .await
         .map_err(|error| Error::Internal(format!("hashing: {error}")))??;
@@ -176,27 +239,71 @@ pub async fn download(context: &Context, id: usize, source: &Source) -> Result<O
     }
     let verified = job.verified(verdict.held);
     let bytes = part.done().len();
+    let path = match context.destination.on_conflict {
+        OnConflict::Overwrite => part.commit_over().await?,
+        OnConflict::Resume | OnConflict::Skip | OnConflict::Rename => part.commit().await?,
+    };
     Ok(Outcome::Complete {
-        path: part.commit().await?,
+        path,
         bytes,
         checksums: verdict.digests,
         verified,
     })
 }
 
-/// The path of a finished file that is this one, if there is any.
+fn skipped(path: PathBuf) -> Outcome {
+    Outcome::Skipped {
+        bytes: sink::size_of(&path),
+        path,
+    }
+}
+
+/// The path of a file that nothing is to be done about, if that can be told before anything is asked for.
+fn left_alone(job: &Job<'_>) -> Option<PathBuf> {
+    let name = job.source.name.as_ref()?;
+    let taken = sink::existing(&job.context.destination.dir, name).is_some();
+    (taken && job.context.destination.on_conflict == OnConflict::Skip)
+        .then(|| job.context.destination.dir.join(name))
+}
+
+/// What an earlier run left, if it can be continued.
+fn take_up(job: &Job<'_>) -> Result<Option<Part>, Error> {
+    let context = job.context;
+    let left = context
+        .destination
+        .leftovers
+        .of(&job.url)
+        .map(|left| &left.name);
+    let Some(name) = job.source.name.as_ref().or(left) else {
+        return Ok(None);
+    };
+    let part = Part::take_up_named(&context.destination.dir, name, &job.url)?;
+    Ok(part.filter(|part| outlives(&part.identity().entity, job.source)))
+}
+
+/// The path of a finished file that is this one, or that is to be left alone, if there is any.
 async fn finished(
     job: &Job<'_>,
     check: &Check<'_>,
     resource: &Resource,
+    name: &str,
     part: Option<&Part>,
 ) -> Result<Option<PathBuf>, Error> {
-    let dir = &job.context.dir;
-    let size = match sink::existing(dir, &resource.name) {
-        Some(Existing::File { size }) if part.is_none() => size,
-        Some(Existing::File { .. } | Existing::Other) | None => return Ok(None),
+    let dir = &job.context.destination.dir;
+    let path = dir.join(name);
+    let size = match (
+        sink::existing(dir, name),
+        job.context.destination.on_conflict,
+    ) {
+        (None, _) | (_, OnConflict::Rename) => return Ok(None),
+        (Some(_), OnConflict::Skip) => return Ok(Some(path)),
+        (Some(Existing::Directory), OnConflict::Overwrite) => {
+            return Err(sink::Error::NotRegular { path }.into());
+        }
+        (Some(_), OnConflict::Overwrite) => return Ok(None),
+        (Some(Existing::File { size }), OnConflict::Resume) if part.is_none() => size,
+        (Some(_), OnConflict::Resume) => return Ok(None),
     };
-    let path = dir.join(&resource.name);
     if resource.entity.length != Some(size) {
         return Ok(None);
     }
@@ -212,6 +319,7 @@ async fn prepare(
     job: &Job<'_>,
     check: &Check<'_>,
     part: Option<Part>,
+    name: &str,
     opening: &Opening,
 ) -> Result<Part, Error> {
     let resource = &opening.resource;
@@ -222,7 +330,7 @@ async fn prepare(
             part.restart(&identity).await?;
             part
         }
-        None => Part::create(&job.context.dir, &resource.name, &identity)?,
+        None => Part::create(&job.context.destination.dir, name, &identity)?,
     };
     job.resolved(resource, part.name(), part.done().len(), check.expected());
     Ok(part)

@@ -6,15 +6,27 @@
 
 use url::Url;
 
-use super::disposition;
+use super::{Source, disposition};
 use crate::http::Headers;
 use crate::name::{FALLBACK, safe};
 
-/// Names the answer with these header fields, that came from `answered` when the user asked for `asked`.
-///
-/// A candidate of which nothing safe is left is passed over; without any it is [`FALLBACK`].
+/// Names the answer with these header fields, that came from `answered`. A name that the user gave is taken as it is.
 #[must_use]
-pub fn of(headers: &Headers, asked: &Url, answered: &Url) -> String {
+pub fn of(source: &Source, headers: &Headers, answered: &Url) -> String {
+    match &source.name {
+        Some(name) => name.clone(),
+        None => suggested(headers, &source.url, answered),
+    }
+}
+
+/// The name before there is an answer.
+#[must_use]
+pub fn expected(source: &Source) -> String {
+    of(source, &Headers::default(), &source.url)
+}
+
+/// The first candidate of which something safe is left; without any it is [`FALLBACK`].
+fn suggested(headers: &Headers, asked: &Url, answered: &Url) -> String {
     let disposition = headers.get("content-disposition");
     [
         disposition.and_then(disposition::file_name),
@@ -45,11 +57,8 @@ mod tests {
             .map(|value| ("Content-Disposition", value))
             .into_iter()
             .collect();
-        of(
-            &headers,
-            &asked.parse().unwrap(),
-            &answered.parse().unwrap(),
-        )
+        let source = Source::new(asked.parse().unwrap());
+        of(&source, &headers, &answered.parse().unwrap())
     }
 
     #[test]
@@ -102,6 +111,19 @@ mod tests {
         for (disposition, asked, answered, expected) in table {
             assert_eq!(choose(disposition, asked, answered), expected, "{asked}");
         }
+    }
+
+    #[test]
+    fn the_users_own_name_comes_first() {
+        let source = Source {
+            name: Some(".mine".into()),
+            ..Source::new("https://h/a.bin".parse().unwrap())
+        };
+        let headers: Headers = [("Content-Disposition", "attachment; filename=cd.bin")]
+            .into_iter()
+            .collect();
+        assert_eq!(of(&source, &headers, &source.url), ".mine");
+        assert_eq!(expected(&Source::new(source.url.clone())), "a.bin");
     }
 
     proptest! {

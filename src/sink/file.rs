@@ -29,23 +29,35 @@ pub struct Part {
 }
 
 impl Part {
-    /// Takes up what an earlier run left of `url` in `dir`; `None` if there is nothing to be trusted.
+    /// Takes up what an earlier run left of `url` in `dir`; `None` if there is nothing to be trusted. Reads every control file
+    /// there: whoever takes up many knows their names from [`resume::Leftovers`].
+    ///
+    /// # Errors
+    /// As [`Part::take_up_named`].
+    pub fn take_up(dir: &Path, url: &str) -> Result<Option<Self>, Error> {
+        match resume::find(dir, url) {
+            Some(hint) => Self::take_up_named(dir, &hint.name, url),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes up what an earlier run left of `url` under `name` in `dir`; `None` if there is nothing to be trusted.
     ///
     /// Whether the origin still has the same entity is for the caller to compare, see [`Part::identity`]. Blocks for a
     /// few file operations.
     ///
     /// # Errors
     /// [`Error::Held`] if another download has it, [`Error::NoSpace`] if the rest does not fit, and others.
-    pub fn take_up(dir: &Path, url: &str) -> Result<Option<Self>, Error> {
-        let Some(hint) = resume::find(dir, url) else {
+    pub fn take_up_named(dir: &Path, name: &str, url: &str) -> Result<Option<Self>, Error> {
+        if resume::read(dir, name, url).is_none() {
             return Ok(None);
-        };
-        let path = part_path(dir, &hint.name);
+        }
+        let path = part_path(dir, name);
         let Some(file) = disk::open_locked(&path, false)? else {
             return Ok(None);
         };
         // Now that nobody else writes, read again.
-        let Some(found) = resume::read(dir, &hint.name, url) else {
+        let Some(found) = resume::read(dir, name, url) else {
             return Ok(None);
         };
         if let Some(length) = found.identity.entity.length {
@@ -252,6 +264,20 @@ impl Part {
                 .and_then(|()| fs::rename(&ledger.path, &target))
                 .map_err(|e| ledger.error("set aside", 0, e))?;
             Ok(target)
+        })
+        .await
+    }
+
+    /// Removes the part and its control file.
+    ///
+    /// # Errors
+    /// [`Error`] if they cannot be removed.
+    pub async fn discard(self) -> Result<(), Error> {
+        self.run(|ledger| {
+            ledger.close();
+            disk::remove(&control_path(&ledger.dir, &ledger.name))
+                .and_then(|()| disk::remove(&ledger.path))
+                .map_err(|e| ledger.error("remove", 0, e))
         })
         .await
     }

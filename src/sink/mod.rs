@@ -12,7 +12,9 @@ mod disk;
 mod file;
 mod follow;
 mod ledger;
+mod manifest;
 mod pipe;
+mod private;
 mod writer;
 
 use std::fs;
@@ -26,7 +28,9 @@ use crate::hash::{Algorithm, Checksum};
 use crate::range::RangeSet;
 pub use crate::resume::Identity;
 pub use file::Part;
+pub use manifest::Manifest;
 pub use pipe::{Follow, Output, Pipe};
+pub use private::write_private;
 
 /// Why the disk did not do what was asked, with the path it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -222,7 +226,9 @@ pub enum Existing {
         /// Bytes.
         size: u64,
     },
-    /// A directory, a device, or a link that leads nowhere. It occupies the name and can never be the file.
+    /// A directory.
+    Directory,
+    /// A device, or a link that leads nowhere. It occupies the name and can never be the file.
     Other,
 }
 
@@ -233,7 +239,17 @@ pub fn existing(dir: &Path, name: &str) -> Option<Existing> {
     fs::symlink_metadata(&path).ok()?;
     match fs::metadata(&path) {
         Ok(meta) if meta.is_file() => Some(Existing::File { size: meta.len() }),
+        Ok(meta) if meta.is_dir() => Some(Existing::Directory),
         Ok(_) | Err(_) => Some(Existing::Other),
+    }
+}
+
+/// Bytes of a finished file; 0 if it is none.
+#[must_use]
+pub fn size_of(path: &Path) -> u64 {
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_file() => meta.len(),
+        Ok(_) | Err(_) => 0,
     }
 }
 
@@ -282,7 +298,7 @@ mod tests {
         let file = Some(Existing::File { size: 4 });
         assert_eq!(existing(dir.path(), "file"), file);
         assert_eq!(existing(dir.path(), "link"), file);
-        assert_eq!(existing(dir.path(), "dir"), Some(Existing::Other));
+        assert_eq!(existing(dir.path(), "dir"), Some(Existing::Directory));
         assert_eq!(existing(dir.path(), "dangling"), Some(Existing::Other));
         assert_eq!(existing(dir.path(), "free"), None);
         assert_eq!(existing(&at("missing"), "file"), None);

@@ -111,6 +111,8 @@ pub struct Play {
     pub what: &'static str,
     /// Path and query of what is asked for.
     pub target: &'static str,
+    /// The path of the resource, which is the target unless that leads somewhere else.
+    pub place: &'static str,
     /// The name it has to get.
     pub name: &'static str,
     /// What an earlier run has seen there, and the origin has unless the script says otherwise.
@@ -129,6 +131,8 @@ pub struct Play {
     pub asked: Option<Arc<dyn Fn(&Site, Mode) + Send + Sync>>,
     /// What standard error must say.
     pub says: Option<&'static str>,
+    /// And what it must not.
+    pub hides: Option<&'static str>,
     /// No run may take longer.
     pub within: Duration,
 }
@@ -156,6 +160,7 @@ impl Play {
         Self {
             what: "",
             target: "/x.bin",
+            place: "/x.bin",
             name: "x.bin",
             resource: Resource::new(11, size),
             left: None,
@@ -171,6 +176,7 @@ impl Play {
             ends: (End::Whole, End::Whole),
             asked: None,
             says: None,
+            hides: None,
             within: Duration::from_secs(60),
         }
     }
@@ -225,7 +231,13 @@ impl Play {
 
     /// What is asked for, and the name that it has to get.
     pub fn named(mut self, target: &'static str, name: &'static str) -> Self {
-        (self.target, self.name) = (target, name);
+        (self.target, self.place, self.name) = (target, target, name);
+        self
+    }
+
+    /// What is asked for in place of the resource; the origin has to lead from there to it.
+    pub fn through(mut self, target: &'static str) -> Self {
+        self.target = target;
         self
     }
 
@@ -294,6 +306,11 @@ impl Play {
 
     pub fn says(mut self, words: &'static str) -> Self {
         self.says = Some(words);
+        self
+    }
+
+    pub fn hides(mut self, words: &'static str) -> Self {
+        self.hides = Some(words);
         self
     }
 

@@ -52,7 +52,7 @@ fn perform(play: &Play, via: Via, mode: Mode) -> Result<(), String> {
             admission,
         } => {
             let site = Site::set_up(via, config(), behaviour(), admission());
-            site.set(path(play.target), play.resource.clone());
+            site.set(play.place, play.resource.clone());
             caught(|| run(play, &site, mode)).map_err(|why| format!("{why}{}", site.story()))
         }
     }
@@ -74,6 +74,13 @@ fn run(play: &Play, site: &Site, mode: Mode) {
         assert!(
             done.stderr.contains(words),
             "{words:?} is missing in:\n{}",
+            done.stderr
+        );
+    }
+    if let Some(words) = play.hides {
+        assert!(
+            !done.stderr.contains(words),
+            "{words:?} in:\n{}",
             done.stderr
         );
     }
@@ -209,11 +216,6 @@ fn holes(size: u64) -> Vec<(u64, u64)> {
     }
     let at = |eighths: u64, more: u64| size * eighths / 8 + more;
     vec![(0, at(2, 1)), (at(4, 3), at(5, 7))]
-}
-
-/// The target without its query.
-fn path(target: &str) -> &str {
-    target.split_once('?').map_or(target, |(path, _)| path)
 }
 
 fn caught(work: impl FnOnce()) -> Result<(), String> {

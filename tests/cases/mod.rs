@@ -14,6 +14,8 @@ mod table;
 mod a_first;
 mod b_range;
 mod c_identity;
+mod d_redirects;
+mod e_concurrency;
 mod f_local;
 mod f_names;
 

@@ -133,6 +133,7 @@ async fn answer(
                     return Ok(Some(Ending::InOrder));
                 }
             }
+            Step::Fault(Act::MaxStreams(_)) => {}
             Step::Fault(Act::Finish) if chunked && delivery.has_begun() => {
                 io.write_all(b"0\r\n\r\n").await?;
                 return Ok(None);
@@ -152,7 +153,9 @@ async fn answer(
 /// How a fault looks where there are no streams.
 fn ending(act: Act) -> Ending {
     match act {
-        Act::Close | Act::Finish | Act::GoAway { .. } | Act::Stall(_) => Ending::InOrder,
+        Act::Close | Act::Finish | Act::GoAway { .. } | Act::MaxStreams(_) | Act::Stall(_) => {
+            Ending::InOrder
+        }
         Act::Cut => Ending::Cut,
         Act::Reset | Act::ResetStream(_) => Ending::Reset,
     }

@@ -70,6 +70,8 @@ struct Session<'a> {
     max_frame: usize,
     /// Answers under way.
     streams: BTreeMap<u32, Stream>,
+    /// Streams allowed at once; one beyond is refused.
+    most_streams: usize,
     /// The last stream that a GOAWAY of ours promised to serve.
     last_stream: Option<u32>,
     /// How the connection ends as soon as `out` is empty.
@@ -102,9 +104,16 @@ impl<'a> Session<'a> {
             initial_window: DEFAULT_WINDOW,
             max_frame: MIN_MAX_LENGTH as usize,
             streams: BTreeMap::new(),
+            most_streams: usize::MAX,
             last_stream: None,
             ending: None,
         };
+        let most = settings
+            .iter()
+            .rfind(|(id, _)| *id == MAX_CONCURRENT_STREAMS);
+        if let Some((_, most)) = most {
+            session.most_streams = *most as usize;
+        }
         let pairs: Vec<u8> = settings
             .iter()
             .flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat())
@@ -123,6 +132,17 @@ impl<'a> Session<'a> {
         self.out
             .extend_from_slice(&frames::header(payload.len(), kind, flags, stream));
         self.out.extend_from_slice(payload);
+    }
+
+    /// Announces that only so many streams may be open at once. What is asked for before the client has read it is refused.
+    fn limit_streams(&mut self, most: u32) {
+        self.most_streams = most as usize;
+        let setting = [
+            &MAX_CONCURRENT_STREAMS.to_be_bytes()[..],
+            &most.to_be_bytes(),
+        ]
+        .concat();
+        self.put(kind::SETTINGS, 0, 0, &setting);
     }
 
     fn put_goaway(&mut self, last_stream: u32, code: u32) {
@@ -260,11 +280,7 @@ impl<'a> Session<'a> {
             active: 0,
             headers,
         });
-        let most = shared
-            .settings
-            .iter()
-            .rfind(|(id, _)| *id == MAX_CONCURRENT_STREAMS);
-        if most.is_some_and(|(_, most)| self.streams.len() >= *most as usize) {
+        if self.streams.len() >= self.most_streams {
             shared.log.end(request.nth);
             self.put(kind::RST_STREAM, 0, id, &REFUSED_STREAM.to_be_bytes());
             return;

@@ -123,6 +123,8 @@ pub enum Act {
     /// GOAWAY; without a last stream, that of this request. Streams up to it go on, later ones are never answered, and the
     /// connection is closed behind them. As `Close` on HTTP/1.1.
     GoAway { code: u32, last_stream: Option<u32> },
+    /// From here on only so many streams at once, as new SETTINGS say; nothing on HTTP/1.1.
+    MaxStreams(u32),
 }
 
 /// Something that goes wrong.

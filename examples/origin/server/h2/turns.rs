@@ -161,6 +161,10 @@ impl Session<'_> {
                 }
                 return Turn::Moved;
             }
+            Act::MaxStreams(most) => {
+                self.limit_streams(most);
+                return Turn::Moved;
+            }
             // Shows as a wait.
             Act::Stall(_) => return Turn::Moved,
         }
