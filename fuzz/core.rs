@@ -32,9 +32,21 @@ pub mod retry;
 #[path = "../src/sums.rs"]
 pub mod sums;
 
-/// Without its parent, which makes requests.
+/// Without its own file, which makes requests.
 #[path = "../src/resolve"]
 pub mod resolve {
     mod disposition;
     pub mod name;
+
+    /// As much of it as a name depends on.
+    pub struct Source {
+        pub url: url::Url,
+        pub name: Option<String>,
+    }
+
+    impl Source {
+        pub fn new(url: url::Url) -> Self {
+            Self { url, name: None }
+        }
+    }
 }

@@ -15,8 +15,10 @@ use hydrastream::fingerprint::{self, ja, text};
 use hydrastream::hash::{Algorithm, Hasher};
 use hydrastream::http::Headers;
 use hydrastream::range::{ContentRange, RangeSet};
+use hydrastream::resolve::{self, Source};
 use hydrastream::sums::{self, List};
-use hydrastream::{name, resolve, resume, retry};
+use hydrastream::{name, resume, retry};
+use url::Url;
 
 /// Takes any input.
 pub type Target = fn(&[u8]);
@@ -57,12 +59,12 @@ pub fn content_disposition(input: &[u8]) {
     let value = latin1(input);
     let mut headers = Headers::new();
     headers.append("Content-Disposition", &value);
-    let plain = "https://example.org/".parse().expect("a URL");
-    let path = format!("https://example.org/{value}").parse().ok();
-    let asked = path.as_ref().unwrap_or(&plain);
+    let plain: Url = "https://example.org/".parse().expect("a URL");
+    let path = format!("https://example.org/{value}").parse();
+    let source = Source::new(plain.clone());
     for name in [
-        resolve::name::of(&headers, &plain, &plain),
-        resolve::name::of(&Headers::new(), asked, &plain),
+        resolve::name::of(&source, &headers, &plain),
+        resolve::name::of(&source, &Headers::new(), path.as_ref().unwrap_or(&plain)),
         name::safe(&value),
         name::safe(&String::from_utf8_lossy(input)),
     ] {
