@@ -68,6 +68,17 @@ impl Hs {
         self.launch(command)
     }
 
+    /// As [`Hs::start`], in a network namespace.
+    pub fn start_in(&self, namespace: &str, arguments: &[&str]) -> Running {
+        // Becomes `hs`, so that signals reach that.
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", namespace, Self::PROGRAM])
+            .args(&self.options)
+            .args(arguments);
+        self.launch(command)
+    }
+
     /// Runs `hs` to its end.
     pub fn run(&self, arguments: &[&str]) -> Done {
         self.start(arguments).wait()
