@@ -25,6 +25,7 @@ mod files;
 mod fingerprints;
 mod json_lines;
 mod layers;
+mod mirrors;
 mod options_net;
 mod options_way;
 mod resume;
