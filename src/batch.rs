@@ -114,6 +114,9 @@ fn sources(config: &Config) -> impl Iterator<Item = Source> {
 
 /// Reports how a file ended. That the reader of standard output has gone is what `head` and its like do.
 fn tell(context: &Context, id: usize, result: Result<Outcome, Error>) {
+    if let Err(error) = &result {
+        error.trace();
+    }
     context.reporter.send(match result {
         Ok(Outcome::Complete {
             path,

@@ -52,6 +52,7 @@ fn download(config: &Config) -> ExitCode {
         });
     }
     let exit_code = batch::run(config, &reporter).unwrap_or_else(|error| {
+        error.trace();
         reporter.send(aborted(&error));
         error.exit_code()
     });

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use curl::easy::{Handler, WriteError};
+use curl::easy::{Handler, InfoType, WriteError};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{BLOCK, Block, Error, Event, Options, tls};
+use super::{BLOCK, Block, Error, Event, Options, tls, trace};
 use crate::fingerprint::Fingerprint;
 use crate::http::{Head, Headers, Protocol};
 
@@ -98,6 +98,10 @@ impl Body {
 }
 
 impl Handler for Body {
+    fn debug(&mut self, kind: InfoType, data: &[u8]) {
+        trace::say(kind, data);
+    }
+
     fn header(&mut self, data: &[u8]) -> bool {
         if let Some(reader) = &mut self.head
             && let Some(head) = reader.line(data, &self.url)
