@@ -24,6 +24,7 @@ mod fingerprints;
 mod json_lines;
 mod layers;
 mod options_net;
+mod options_way;
 mod resume;
 mod retry;
 mod stream;

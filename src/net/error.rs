@@ -65,6 +65,7 @@ fn fault(error: &curl::Error, message: &str) -> Fault {
         | CURLE_SSL_PINNEDPUBKEYNOTMATCH => Fault::Certificate(message.into()),
         curl_sys::CURLE_SSL_CERTPROBLEM
         | curl_sys::CURLE_SSL_CACERT_BADFILE
+        | curl_sys::CURLE_BAD_FUNCTION_ARGUMENT
         | curl_sys::CURLE_INTERFACE_FAILED => Fault::Unable(message.into()),
         curl_sys::CURLE_SSL_CONNECT_ERROR | curl_sys::CURLE_SSL_CIPHER => {
             Fault::Tls(message.into())
