@@ -12,10 +12,12 @@
     reason = "the origin is shared with a program of its own"
 )]
 
+mod batch;
 mod cases;
 mod checksums;
 mod common;
 mod download;
+mod dry_run;
 mod errors;
 mod faces;
 mod faults;
