@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use curl::easy::{Handler, InfoType, WriteError};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::tls::sessions::{self, Shared};
 use super::{BLOCK, Block, Error, Event, Options, tls, trace};
 use crate::fingerprint::Fingerprint;
 use crate::http::{Head, Headers, Protocol};
@@ -19,6 +20,8 @@ pub(super) struct Body {
     events: UnboundedSender<Event>,
     /// Worn by the connection, if this transfer opens one.
     fingerprint: Arc<Fingerprint>,
+    /// What that connection may resume.
+    sessions: Shared,
     /// For the head: libcurl is asked for one URL and follows no redirect.
     url: String,
     /// The head being read; `None` once it was sent.
@@ -39,10 +42,15 @@ pub(super) struct Body {
 }
 
 impl Body {
-    pub(super) fn new(options: &Options, events: UnboundedSender<Event>) -> Self {
+    pub(super) fn new(
+        options: &Options,
+        sessions: &Shared,
+        events: UnboundedSender<Event>,
+    ) -> Self {
         Self {
             events,
             fingerprint: options.fingerprint.clone(),
+            sessions: sessions.clone(),
             url: String::new(),
             head: Some(HeadReader::default()),
             credit: isize::try_from(options.window).unwrap_or(isize::MAX),
@@ -137,7 +145,9 @@ impl Handler for Body {
     }
 
     fn ssl_ctx(&mut self, context: *mut std::ffi::c_void) -> Result<(), curl::Error> {
-        tls::dress_context(context, &self.fingerprint.tls)
+        let tls = &self.fingerprint.tls;
+        sessions::share(context, tls, &self.url, &self.sessions);
+        tls::dress_context(context, tls)
     }
 }
 

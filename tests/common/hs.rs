@@ -39,9 +39,14 @@ impl Hs {
 
     /// One that trusts this site.
     pub fn trusting(site: &Site) -> Self {
+        Self::trusting_pem(site.ca_pem())
+    }
+
+    /// One that trusts these certificates.
+    pub fn trusting_pem(certificates: &str) -> Self {
         let mut hs = Self::new();
         let ca = hs.home.path().join("ca.pem");
-        fs::write(&ca, site.ca_pem()).unwrap();
+        fs::write(&ca, certificates).unwrap();
         hs.options.extend(["--cacert".to_owned(), text(ca)]);
         hs
     }
@@ -60,6 +65,17 @@ impl Hs {
     pub fn start(&self, arguments: &[&str]) -> Running {
         let mut command = Command::new(Self::PROGRAM);
         command.args(&self.options).args(arguments);
+        self.launch(command)
+    }
+
+    /// As [`Hs::start`], in a network namespace.
+    pub fn start_in(&self, namespace: &str, arguments: &[&str]) -> Running {
+        // Becomes `hs`, so that signals reach that.
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", namespace, Self::PROGRAM])
+            .args(&self.options)
+            .args(arguments);
         self.launch(command)
     }
 
