@@ -1,16 +1,18 @@
 //! From what was said to a valid [`Config`]: the layers of settings are merged, and checked as a whole.
 //!
-//! Each part of a `Config` is for one consumer and read in a file of its own ([`mod@browser`], [`files`], [`net`], [`report`], [`retry`],
-//! [`sources`]); [`layers`] merges, [`file`](mod@file) reads the config file, [`keys`] has all names and defaults,
-//! [`values`] reads texts. This is the only place that reads the environment. Nothing below the flow reads a `Config`; values are
-//! passed down.
+//! Each part of a `Config` is for one consumer and read in a file of its own ([`mod@browser`], [`files`], [`access`], [`net`], [`proxy`],
+//! [`report`], [`retry`], [`sources`]); [`layers`] merges, [`file`](mod@file) reads the config file, [`keys`] has all names and
+//! defaults, [`values`] reads texts. This is the only place that reads the environment. Nothing below the flow reads a `Config`;
+//! values are passed down.
 
+mod access;
 mod browser;
 mod file;
 mod files;
 mod keys;
 mod layers;
 mod net;
+mod proxy;
 mod report;
 mod retry;
 mod sources;
@@ -130,7 +132,11 @@ impl Config {
     /// # Errors
     /// [`Error::Usage`] that says which value is wrong, who said it and what would be right.
     pub fn new(cli: &Cli) -> Result<Self, Error> {
-        Self::read(cli, &Surroundings::of_the_process())
+        let mut config = Self::read(cli, &Surroundings::of_the_process())?;
+        if let Some((name, password @ None)) = &mut config.net.user {
+            *password = Some(access::ask_password(name));
+        }
+        Ok(config)
     }
 
     /// As [`Config::new`], with other surroundings.
@@ -149,10 +155,12 @@ impl Config {
         let checksums = Checksums::read(&layers)?;
         let dry_run = layers.flag("dry-run");
         let stream = Stream::read(&layers, around, dry_run)?;
+        let net = Net::read(&layers, around)?;
+        warnings.extend(net::contradiction(&net, &fingerprint));
         Ok(Self {
             limits: Limits::read(&layers)?,
             fingerprint,
-            net: Net::read(&layers, around)?,
+            net,
             retry: Retry::read(&layers)?,
             report: Report::read(&layers, around, stream.is_none() && !dry_run)?,
             settings: layers.settings(),

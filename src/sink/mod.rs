@@ -14,6 +14,7 @@ mod follow;
 mod ledger;
 mod manifest;
 mod pipe;
+mod private;
 mod writer;
 
 use std::fs;
@@ -29,6 +30,7 @@ pub use crate::resume::Identity;
 pub use file::Part;
 pub use manifest::Manifest;
 pub use pipe::{Follow, Output, Pipe};
+pub use private::write_private;
 
 /// Why the disk did not do what was asked, with the path it was asked for.
 #[derive(Debug, thiserror::Error)]

@@ -4,4 +4,5 @@ pub mod browser;
 pub mod capture;
 pub mod hs;
 pub mod origin;
+pub mod proxy;
 pub mod schema;
