@@ -51,7 +51,8 @@ fn download(config: &Config) -> ExitCode {
             text: warning.clone(),
         });
     }
-    let exit_code = batch::run(config, &reporter).unwrap_or_else(|error| {
+    let mut print = |text: &str| std::io::stdout().write_all(text.as_bytes());
+    let exit_code = batch::run(config, &reporter, &mut print).unwrap_or_else(|error| {
         reporter.send(aborted(&error));
         error.exit_code()
     });

@@ -12,15 +12,18 @@
     reason = "the origin is shared with a program of its own"
 )]
 
+mod batch;
 mod cases;
 mod checksums;
 mod common;
 mod download;
+mod dry_run;
 mod errors;
 mod faces;
 mod faults;
 mod files;
 mod fingerprints;
+mod fuzz;
 mod json_lines;
 mod layers;
 mod options_net;
@@ -31,6 +34,7 @@ mod retry;
 mod signatures;
 mod stream;
 mod system_browsers;
+mod system_chaos;
 mod system_resumption;
 mod system_servers;
 mod verify;

@@ -32,7 +32,7 @@ pub use layers::Setting;
 pub use net::Net;
 pub use report::Report;
 pub use retry::Retry;
-pub use sources::{Input, Sources};
+pub use sources::Sources;
 
 /// Everything a run needs to know, checked.
 #[derive(Debug, Clone)]
