@@ -6,6 +6,7 @@ use url::Url;
 
 use super::Surroundings;
 use super::layers::Layers;
+use crate::cli::Cli;
 use crate::error::Error;
 use crate::hash::{Algorithm, Checksum};
 use crate::input::List;
@@ -36,10 +37,8 @@ impl Sources {
             path => List::File(around.path(path)),
         });
         if urls.is_empty() && input.is_none() {
-            return Err(Error::usage(
-                "no URL was given",
-                "hs URL, or hs -i FILE; hs --help shows the options",
-            ));
+            let hint = format!("{}; hs --help explains the options", Cli::usage());
+            return Err(Error::usage("no URL was given", hint));
         }
         let sources = Self {
             mirrors: parse(layers, "mirror")?,

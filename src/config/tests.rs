@@ -190,6 +190,20 @@ fn the_log_is_beside_the_files_or_in_the_state_directory() {
 }
 
 #[test]
+fn a_terminal_has_bars_unless_lines_are_wanted() {
+    let style = |line: &str| {
+        within(line, &[("TERM", "xterm")], true)
+            .unwrap()
+            .report
+            .style
+    };
+    assert_eq!(style("hs http://h/f"), Style::Bars { colour: true });
+    for option in ["-nu", "--no-ui"] {
+        assert_eq!(style(&format!("hs http://h/f {option}")), Style::Plain);
+    }
+}
+
+#[test]
 fn a_terminal_gets_no_stream_but_a_verification() {
     let refused = within("hs http://h/f -s", &[], true).unwrap_err();
     assert_eq!(refused.exit_code(), 2);
