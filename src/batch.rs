@@ -227,6 +227,9 @@ impl Listing {
 
 /// Reports how a file ended. That the reader of standard output has gone is what `head` and its like do.
 fn tell(context: &Context, id: usize, result: Result<Outcome, Error>) {
+    if let Err(error) = &result {
+        error.trace();
+    }
     context.reporter.send(match result {
         Ok(Outcome::Complete {
             path,
@@ -281,6 +284,7 @@ fn context(
     };
     Ok(Context {
         client: online::client(config)?,
+        other_family: online::other_family(config),
         session: online::session(config),
         destination: Destination {
             on_conflict: config.files.on_conflict,
