@@ -137,6 +137,16 @@ unsafe extern "C" fn __wrap_nghttp2_session_consume(
     }
 }
 
+/// How many streams at once the peer takes.
+///
+/// # Safety
+/// `session` must be alive.
+pub(super) unsafe fn most_streams(session: *mut ng::nghttp2_session) -> u32 {
+    const MOST: u32 = ng::NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS;
+    // SAFETY: as the caller vouches; the function only reads.
+    unsafe { ng::nghttp2_session_get_remote_settings(session, MOST) }
+}
+
 /// As libcurl does it when bytes are done with.
 ///
 /// # Safety
