@@ -227,6 +227,9 @@ impl Listing {
 
 /// Reports how a file ended. That the reader of standard output has gone is what `head` and its like do.
 fn tell(context: &Context, id: usize, result: Result<Outcome, Error>) {
+    if let Err(error) = &result {
+        error.trace();
+    }
     context.reporter.send(match result {
         Ok(Outcome::Complete {
             path,

@@ -53,6 +53,7 @@ fn download(config: &Config) -> ExitCode {
     }
     let mut print = |text: &str| std::io::stdout().write_all(text.as_bytes());
     let exit_code = batch::run(config, &reporter, &mut print).unwrap_or_else(|error| {
+        error.trace();
         reporter.send(aborted(&error));
         error.exit_code()
     });

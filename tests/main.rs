@@ -27,6 +27,7 @@ mod flow;
 mod fuzz;
 mod json_lines;
 mod layers;
+mod mirrors;
 mod options_net;
 mod options_way;
 mod recordings;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::BytesMut;
-use curl::easy::{Handler, WriteError};
+use curl::easy::{Handler, InfoType, WriteError};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::tls::sessions::{self, Shared};
-use super::{BLOCK, Block, Error, Event, Options, hooks, tls};
+use super::{BLOCK, Block, Error, Event, Options, hooks, tls, trace};
 use crate::fingerprint::Fingerprint;
 use crate::http::{Head, Headers, Protocol};
 
@@ -136,6 +136,10 @@ impl Body {
 }
 
 impl Handler for Body {
+    fn debug(&mut self, kind: InfoType, data: &[u8]) {
+        trace::say(kind, data);
+    }
+
     fn header(&mut self, data: &[u8]) -> bool {
         if let Some(reader) = &mut self.head
             && let Some(head) = reader.line(data, &self.url)
