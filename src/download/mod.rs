@@ -6,6 +6,7 @@
 
 mod fetch;
 mod job;
+mod packed;
 mod names;
 mod stream;
 mod verify;

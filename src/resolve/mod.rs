@@ -10,11 +10,14 @@ mod disposition;
 pub mod name;
 pub mod sidecar;
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use url::Url;
 
 use self::checksum::Found;
+use crate::coding;
 use crate::answer::{self, First, Meaning, Ranges, Refusal};
 use crate::entity::Entity;
 use crate::fingerprint::headers::Places;
@@ -23,7 +26,7 @@ use crate::http::{Head, Protocol};
 use crate::net::{self, Client, Event, Kind, Request, Transfer};
 use crate::page;
 use crate::range::ByteRange;
-use crate::retry::{Failure, Fault};
+use crate::retry::{Failure, Fault, parse_retry_after};
 
 /// Hops until a redirect is called a loop, as curl and browsers have it.
 const MAX_REDIRECTS: usize = 20;
@@ -69,6 +72,8 @@ pub struct Resource {
     pub ranges: Ranges,
     /// Nothing but the close of the connection tells the end of the body.
     pub until_close: bool,
+    /// The codings that the body has to be freed from, as `Content-Encoding` lists them.
+    pub encoded: Option<String>,
     /// Version of HTTP the server speaks.
     pub protocol: Protocol,
     /// The checksum that the answer's head states.
@@ -152,8 +157,9 @@ pub async fn resolve(
         entity: first.entity,
         ranges: first.ranges,
         until_close: first.until_close,
+        stated: checksum::in_head(&arrival.head).filter(|_| first.encoded.is_none()),
+        encoded: first.encoded,
         protocol: arrival.head.protocol,
-        stated: checksum::in_head(&arrival.head),
     };
     Ok(Opening {
         resource,
@@ -179,7 +185,7 @@ async fn begin(client: &Client, source: &Source, now: u64) -> Result<Start, Prob
         kind: Kind::Navigation,
         gap: None,
     };
-    let arrival = arrive(client, source, &plain).await?;
+    let arrival = arrive(client, source, &plain, now).await?;
     from_zero(client, source, arrival, now).await
 }
 
@@ -190,19 +196,27 @@ async fn from_zero(
     mut arrival: Arrival,
     now: u64,
 ) -> Result<Start, Problem> {
-    let refused = |refusal| Failure::of(refusal, &arrival.head, now);
+    let refused = |head: &Head, refusal| Failure::of(refusal, head, now);
+    let in_first = |refusal| refused(&arrival.head, refusal);
     if !source.pages {
-        page::no_page(&arrival.head, &name::expected(source)).map_err(refused)?;
+        page::no_page(&arrival.head, &name::expected(source)).map_err(in_first)?;
     }
-    let mut first = answer::first(&arrival.head).map_err(refused)?;
+    let mut first = answer::first(&arrival.head).map_err(in_first)?;
     if first.encoded.is_some() {
         // Ranges of an encoding are useless; a slice's headers ask for the bytes as they are stored.
         let identity = Asked {
             kind: Kind::Slice,
             gap: None,
         };
-        arrival = arrive(client, source, &identity).await?;
+        arrival = arrive(client, source, &identity, now).await?;
         first = unencoded(&arrival.head, now)?;
+    }
+    if let Some(codings) = &first.encoded {
+        // Packed whatever it is asked. What comes out has a length that nobody knows, and no validator or digest is of it.
+        if arrival.head.status != 200 || !coding::is_known(codings) {
+            return Err(refused(&arrival.head, Refusal::Encoded(codings.clone())).into());
+        }
+        first.entity = Entity::default();
     }
     Ok(Start {
         arrival,
@@ -224,7 +238,7 @@ async fn go_on(
         kind: Kind::Resume,
         gap: Some(earlier),
     };
-    let arrival = arrive(client, source, &asked).await?;
+    let arrival = arrive(client, source, &asked, now).await?;
     let refusal = match arrival.head.status {
         206 => match answer::slice(&arrival.head, earlier.gap, true, &earlier.entity) {
             Ok(slice) => return Ok(continued(arrival, earlier, slice)),
@@ -279,15 +293,11 @@ fn continued(arrival: Arrival, earlier: &Earlier, slice: answer::Slice) -> Start
     }
 }
 
-/// Reads the answer to `bytes=0-`, which may be all of the file with either status.
+/// Reads the answer to `bytes=0-`, which may be all of the file with either status, and be packed still.
 fn unencoded(head: &Head, now: u64) -> Result<First, Failure> {
     let refused = |refusal| Failure::of(refusal, head, now);
     if head.status != 206 {
-        let first = answer::first(head).map_err(refused)?;
-        return match first.encoded {
-            Some(coding) => Err(refused(Refusal::Encoded(coding))),
-            None => Ok(first),
-        };
+        return answer::first(head).map_err(refused);
     }
     let known = Entity {
         length: None,
@@ -319,7 +329,12 @@ struct Arrival {
     transfer: Transfer,
 }
 
-async fn arrive(client: &Client, source: &Source, asked: &Asked<'_>) -> Result<Arrival, Problem> {
+async fn arrive(
+    client: &Client,
+    source: &Source,
+    asked: &Asked<'_>,
+    now: u64,
+) -> Result<Arrival, Problem> {
     let mut url = source.url.clone();
     let mut authorization = basic(&url);
     for _ in 0..=MAX_REDIRECTS {
@@ -349,6 +364,7 @@ async fn arrive(client: &Client, source: &Source, asked: &Asked<'_>) -> Result<A
                 transfer,
             });
         }
+        wait_as_asked(&head, now).await;
         let next = target(&url, &head).map_err(|why| Failure::Network(Fault::Impossible(why)))?;
         // A password belongs to the origin it was given for.
         if next.origin() != url.origin() || basic(&next).is_some() {
@@ -357,6 +373,17 @@ async fn arrive(client: &Client, source: &Source, asked: &Asked<'_>) -> Result<A
         url = next;
     }
     Err(Failure::Network(Fault::TooManyRedirects).into())
+}
+
+/// The longest wait that a redirect may ask for; what asks for more is followed after this.
+const MAX_WAIT: Duration = Duration::from_secs(20);
+
+/// Waits where a redirect wants that (RFC 9110 §10.2.3).
+async fn wait_as_asked(head: &Head, now: u64) {
+    let asked = head.headers.get("retry-after");
+    if let Some(wait) = asked.and_then(|value| parse_retry_after(value, now)) {
+        tokio::time::sleep(wait.min(MAX_WAIT)).await;
+    }
 }
 
 /// Waits for the head of an answer. The body stays in the transfer.

@@ -106,7 +106,8 @@ async fn read(client: &Client, url: Url) -> Option<String> {
     let source = Source::new(url);
     for kind in [Kind::Navigation, Kind::Slice] {
         let asked = Asked { kind, gap: None };
-        let arrival = arrive(client, &source, &asked).await.ok()?;
+        // Dates to wait for are of no interest here: to this clock all have passed.
+        let arrival = arrive(client, &source, &asked, u64::MAX).await.ok()?;
         if !matches!(arrival.head.status, 200 | 206) {
             return None;
         }
