@@ -1,14 +1,14 @@
 //! A whole run: every URL one after the other, to disk or to standard output, signals, and the exit code.
 
+mod online;
+
 use std::cell::Cell;
-use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::download::{self, Context, Destination, Outcome, Search, Turn, download};
-use crate::net::{self, Client};
+use crate::download::{self, Context, Destination, Hosts, Outcome, Pace, Search, Turn, download};
 use crate::plan;
 use crate::report::{Reporter, Update};
 use crate::resolve::Source;
@@ -17,9 +17,6 @@ use crate::sink::{self, Output};
 use crate::{Config, Error};
 
 const MIB: usize = 1 << 20;
-
-/// Body bytes that all transfers together may have on their way to the disk.
-const IN_FLIGHT: usize = 24 * MIB;
 
 /// Requests to plan a stream for where neither the user nor, yet, the protocol says how many.
 const USUAL: usize = 8;
@@ -52,9 +49,15 @@ async fn all(config: &Config, reporter: &Reporter) -> Result<u8, Error> {
             Some(window) => one_stream(config, &context, window).await,
         }
     };
-    tokio::select! {
+    let code = tokio::select! {
         code = work => code,
         error = watch_signals(&stop, context.chunks.window.is_none()) => Err(error),
+    };
+    let kept = online::keep_cookies(config, &context.session, Context::wall_clock());
+    match (&code, kept) {
+        // What went wrong before matters more.
+        (Ok(0), Err(error)) => Err(error),
+        _ => code,
     }
 }
 
@@ -102,10 +105,10 @@ async fn one_stream(config: &Config, context: &Context, window: u64) -> Result<u
 
 fn sources(config: &Config) -> impl Iterator<Item = Source> {
     config.sources.urls.iter().map(|url| Source {
-        url: url.clone(),
         checksum: config.sources.checksum.clone(),
         name: config.sources.out.clone(),
         pages: config.files.accept_html,
+        ..Source::new(url.clone())
     })
 }
 
@@ -151,15 +154,6 @@ fn context(
     reporter: Reporter,
     stop: watch::Receiver<Option<i32>>,
 ) -> Result<Context, Error> {
-    let window = (IN_FLIGHT / config.limits.threads.unwrap_or(8)).clamp(512 * 1024, 2 * MIB);
-    let client = Client::new(net::Options {
-        fingerprint: Arc::new(config.fingerprint.clone()),
-        insecure: config.net.insecure,
-        cacert: config.net.cacert.clone(),
-        connect_timeout: config.retry.connect_timeout,
-        window,
-    })
-    .map_err(|error| Error::Internal(error.to_string()))?;
     let requests = config.limits.threads.unwrap_or(USUAL);
     let chunks = match config.stream {
         None => plan::Options {
@@ -173,21 +167,27 @@ fn context(
         }
     };
     Ok(Context {
-        client,
+        client: online::client(config)?,
+        session: online::session(config),
         destination: Destination {
             on_conflict: config.files.on_conflict,
             max_size: config.files.max_size,
             ..Destination::new(config.files.dir.clone())
         },
         threads: config.limits.threads,
+        sockets: config.limits.connections,
         chunks,
         open_slices: config.fingerprint.slice.open,
         policy: Policy {
             retries: config.retry.retries,
+            first_retries: first_retries(config),
             max_retry_after: config.retry.max_retry_after,
             ..Policy::default()
         },
         stall: config.retry.stall_timeout,
+        give_up_after: config.retry.give_up_after,
+        hosts: Hosts::default(),
+        pace: Pace::new(config.limits.rate),
         algorithms: config.checksums.algorithms.clone(),
         search: match (config.checksums.verify, config.checksums.sidecar) {
             (false, _) => Search::Off,
@@ -198,6 +198,17 @@ fn context(
         reporter,
         stop,
     })
+}
+
+/// A host that never answers is given up sooner than one that did, unless the user has said how often to try.
+fn first_retries(config: &Config) -> u32 {
+    let mut settings = config.settings.iter();
+    let said = settings.any(|setting| setting.name == "retries" && setting.origin != "default");
+    if said {
+        config.retry.retries
+    } else {
+        Policy::default().first_retries
+    }
 }
 
 /// The first signal asks the downloads to save their state and end, the second does not wait for that.

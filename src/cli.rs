@@ -5,6 +5,7 @@
 
 mod display;
 pub mod fingerprint;
+pub mod manual;
 mod network;
 mod transfer;
 mod trust;
@@ -85,6 +86,13 @@ pub enum Command {
     /// The browsers that hs can look like
     #[command(subcommand)]
     Fingerprint(fingerprint::Fingerprint),
+    /// Print a script that lets a shell complete the options
+    Completions {
+        /// The shell
+        shell: manual::Shell,
+    },
+    /// Print the manual page, in roff
+    Man,
 }
 
 impl Cli {

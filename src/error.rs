@@ -192,15 +192,21 @@ fn failure_hint(failure: &Failure) -> &'static str {
     match failure {
         Failure::Network(fault) => match fault {
             Fault::Resolve => "check the host name and the name server",
+            Fault::Certificate(why) if why.contains("pinned") => {
+                "the server has another key than --pinnedpubkey names: find out why before you go on"
+            }
             Fault::Certificate(_) => {
                 "name its authority with --cacert, or use -k if you trust this host anyway"
+            }
+            Fault::Unable(_) => "change the option that asks for it, or leave it out",
+            Fault::Proxy(_) => {
+                "check the proxy: its address and credentials are -x or a *_PROXY variable; --noproxy goes around it"
             }
             Fault::TooManyRedirects | Fault::Impossible(_) => {
                 "open the address in a browser and copy the final one"
             }
             Fault::Connect
             | Fault::ConnectTimeout
-            | Fault::Proxy(_)
             | Fault::Tls(_)
             | Fault::Reset
             | Fault::Timeout

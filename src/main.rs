@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use hydrastream::cli::fingerprint::Fingerprint as Action;
-use hydrastream::cli::{Cli, Command};
+use hydrastream::cli::{Cli, Command, manual};
 use hydrastream::inspect::Progress;
 use hydrastream::report::{self, Level, Reporter, Style, Update};
 use hydrastream::{Config, Error, batch, config, fingerprint, inspect, log, net};
@@ -28,8 +28,8 @@ fn main() -> ExitCode {
     if cli.display.version {
         return version();
     }
-    if let Some(Command::Fingerprint(action)) = &cli.command {
-        return inspect(action).unwrap_or_else(|error| refuse(&error, early_style(&args)));
+    if let Some(command) = &cli.command {
+        return answer(command).unwrap_or_else(|error| refuse(&error, early_style(&args)));
     }
     match Config::new(&cli) {
         Ok(config) => download(&config),
@@ -142,12 +142,29 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// `hs fingerprint …`: the result goes to standard output.
-fn inspect(action: &Action) -> Result<ExitCode, Error> {
-    let print = |text: &str| match std::io::stdout().write_all(text.as_bytes()) {
+/// The subcommands: their results go to standard output.
+fn answer(command: &Command) -> Result<ExitCode, Error> {
+    match command {
+        Command::Fingerprint(action) => inspect(action),
+        Command::Completions { shell } => Ok(put(&manual::completions(*shell))),
+        Command::Man => {
+            let page = manual::page();
+            let page = page.map_err(|error| Error::Internal(format!("the manual: {error}")))?;
+            Ok(put(&page))
+        }
+    }
+}
+
+fn put(bytes: &[u8]) -> ExitCode {
+    match std::io::stdout().write_all(bytes) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
-    };
+    }
+}
+
+/// `hs fingerprint …`.
+fn inspect(action: &Action) -> Result<ExitCode, Error> {
+    let print = |text: &str| put(text.as_bytes());
     match action {
         Action::List => Ok(print(&inspect::list()?)),
         Action::Show { name, json } => Ok(print(&inspect::show(&config::browser(name)?, *json)?)),

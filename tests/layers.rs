@@ -115,6 +115,8 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["openssl_sys"], &["net"]),
     (&["libnghttp2_sys"], &["net"]),
     (&["clap"], &["cli", "main"]),
+    (&["clap_complete"], &["cli"]),
+    (&["clap_mangen"], &["cli"]),
     (&["figment"], &["config"]),
     (&["indicatif"], &["report"]),
     (&["tracing_subscriber"], &["log"]),

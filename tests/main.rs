@@ -23,6 +23,8 @@ mod files;
 mod fingerprints;
 mod json_lines;
 mod layers;
+mod options_net;
+mod options_way;
 mod resume;
 mod retry;
 mod stream;

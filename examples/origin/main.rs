@@ -21,10 +21,11 @@
 )]
 mod server;
 
+use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use server::files::{Files, Resource};
@@ -63,6 +64,7 @@ fn main() -> io::Result<ExitCode> {
     let script = Arc::new(Demonstration {
         files: Files::new(options.template),
         log: Arc::clone(&log),
+        asked: Mutex::default(),
     });
     let origin = Origin::start(options.config, script, log)?;
     std::fs::write(&options.ca_out, &origin.ca_pem)?;
@@ -82,15 +84,44 @@ fn main() -> io::Result<ExitCode> {
 }
 
 /// Files, and the log under its own path.
+///
+/// A file's query may ask for trouble: `busy=2` refuses the first two requests for the path, `most=3` whatever is more than
+/// three at once; `after=5` is the Retry-After, in seconds.
 struct Demonstration {
     files: Files,
     log: Arc<Log>,
+    /// Requests by path, of those that ask for trouble.
+    asked: Mutex<HashMap<String, usize>>,
+}
+
+impl Demonstration {
+    fn refusal(&self, request: &Request) -> Option<Reply> {
+        let number = |name| request.query(name)?.parse::<usize>().ok();
+        let too_early = number("busy").is_some_and(|busy| {
+            let mut asked = self.asked.lock().expect("no holder panics");
+            let asked = asked.entry(request.path().to_owned()).or_default();
+            *asked += 1;
+            *asked <= busy
+        });
+        let too_many = number("most").is_some_and(|most| request.active > most);
+        let status = match (too_early, too_many) {
+            (true, _) => 503,
+            (false, true) => 429,
+            (false, false) => return None,
+        };
+        let reply = Reply::new(status, "not now\n".into());
+        Some(match request.query("after") {
+            Some(after) => reply.with("Retry-After", after),
+            None => reply,
+        })
+    }
 }
 
 impl Script for Demonstration {
     fn reply(&self, request: &Request) -> Reply {
         if request.path() != "/_seen" {
-            return self.files.reply(request);
+            let refusal = self.refusal(request);
+            return refusal.unwrap_or_else(|| self.files.reply(request));
         }
         let seen = format!("{:#}\n", self.log.to_json());
         Reply::new(200, seen.as_str().into()).with("Content-Type", "application/json")

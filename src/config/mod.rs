@@ -1,15 +1,17 @@
 //! From what was said to a valid [`Config`]: the layers of settings are merged, and checked as a whole.
 //!
-//! Each part of a `Config` is for one consumer and read in a file of its own ([`files`], [`net`], [`report`], [`retry`],
+//! Each part of a `Config` is for one consumer and read in a file of its own ([`files`], [`access`], [`net`], [`proxy`], [`report`], [`retry`],
 //! [`sources`]); [`layers`] merges, [`file`](mod@file) reads the config file, [`keys`] has all names and defaults,
 //! [`values`] reads texts. This is the only place that reads the environment. Nothing below the flow reads a `Config`; values are
 //! passed down.
 
+mod access;
 mod file;
 mod files;
 mod keys;
 mod layers;
 mod net;
+mod proxy;
 mod report;
 mod retry;
 mod sources;
@@ -119,7 +121,11 @@ impl Config {
     /// # Errors
     /// [`Error::Usage`] that says which value is wrong, who said it and what would be right.
     pub fn new(cli: &Cli) -> Result<Self, Error> {
-        Self::read(cli, &Surroundings::of_the_process())
+        let mut config = Self::read(cli, &Surroundings::of_the_process())?;
+        if let Some((name, password @ None)) = &mut config.net.user {
+            *password = Some(access::ask_password(name));
+        }
+        Ok(config)
     }
 
     /// As [`Config::new`], with other surroundings.
@@ -129,17 +135,19 @@ impl Config {
     pub fn read(cli: &Cli, around: &Surroundings) -> Result<Self, Error> {
         let mut layers = Layers::built_in();
         file::say(&mut layers, cli, around)?;
-        let warnings = layers.say_environment(&around.variables)?;
+        let mut warnings = layers.say_environment(&around.variables)?;
         layers.say_options(cli)?;
         let sources = Sources::read(&layers, around)?;
         let files = Files::read(&layers, around)?;
         let checksums = Checksums::read(&layers)?;
         let dry_run = layers.flag("dry-run");
         let stream = Stream::read(&layers, around, dry_run)?;
+        let (fingerprint, net) = (worn(&layers)?, Net::read(&layers, around)?);
+        warnings.extend(net::contradiction(&net, &fingerprint));
         Ok(Self {
             limits: Limits::read(&layers)?,
-            fingerprint: worn(&layers)?,
-            net: Net::read(&layers, around)?,
+            fingerprint,
+            net,
             retry: Retry::read(&layers)?,
             report: Report::read(&layers, around, stream.is_none() && !dry_run)?,
             settings: layers.settings(),

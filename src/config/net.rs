@@ -3,39 +3,40 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use super::layers::Layers;
-use super::{Surroundings, existing};
-use crate::error::Error;
-use crate::http::{IpVersion, Protocol};
+use url::Url;
 
-/// Schemes of proxies.
-const PROXIES: [&str; 5] = ["http", "https", "socks4a", "socks5", "socks5h"];
+use super::layers::Layers;
+use super::{Surroundings, access, existing};
+use crate::cookies::Jar;
+use crate::error::Error;
+use crate::fingerprint::edits::Refused;
+use crate::fingerprint::headers::Edit;
+use crate::fingerprint::{Fingerprint, agent};
+use crate::http::{IpVersion, Protocol};
+use crate::net::Proxies;
+use crate::netrc::Netrc;
 
 /// What requests carry, and how hosts are reached.
 #[derive(Debug, Clone)]
 pub struct Net {
     /// The only version to speak, HTTP/1.1 or HTTP/2; `None` = what the server prefers.
     pub http: Option<Protocol>,
-    /// Header fields to add or replace, in this order; `None` removes the field.
-    pub headers: Vec<(String, Option<String>)>,
-    /// `Referer`.
-    pub referer: Option<String>,
-    /// `User-Agent` instead of the browser's own.
-    pub user_agent: Option<String>,
-    /// User name and password; the password is empty if none was given.
-    pub user: Option<(String, String)>,
+    /// Header fields to add, replace or remove, `User-Agent` among them.
+    pub headers: Vec<Edit>,
+    /// The page that led here, without fragment and credentials.
+    pub referer: Option<Url>,
+    /// User name, and password if one is known.
+    pub user: Option<(String, Option<String>)>,
     /// Bearer token.
     pub bearer: Option<String>,
-    /// A .netrc file; it is there.
-    pub netrc: Option<PathBuf>,
-    /// A file of cookies to send; it is there.
-    pub cookies: Option<PathBuf>,
+    /// Who logs in where.
+    pub netrc: Netrc,
+    /// Cookies to send.
+    pub cookies: Jar,
     /// A file to write cookies to.
     pub cookie_jar: Option<PathBuf>,
-    /// Proxy, with its scheme; `None` = what the environment says.
-    pub proxy: Option<String>,
-    /// Hosts for which no proxy is used, with commas.
-    pub noproxy: Option<String>,
+    /// Who stands between.
+    pub proxies: Proxies,
     /// Addresses of hosts and ports: host in lower case without brackets.
     pub resolve: Vec<(String, u16, Vec<IpAddr>)>,
     /// The only version of IP to use.
@@ -68,7 +69,7 @@ impl Net {
                 "name the certificate with --cert",
             ));
         }
-        let (user, bearer) = (user(layers), layers.text("bearer"));
+        let (user, bearer) = (access::user(layers), field(layers, "bearer")?);
         if user.is_some() && bearer.is_some() {
             let what = format!("{} is given too", layers.origin("user"));
             return Err(layers.wrong("bearer", &what, "give one of them"));
@@ -83,15 +84,13 @@ impl Net {
                 ],
             )?,
             headers: headers(layers)?,
-            referer: field(layers, "referer")?,
-            user_agent: field(layers, "user-agent")?,
+            referer: referer(layers)?,
             user,
             bearer,
-            netrc: netrc(layers, around)?,
-            cookies: file("cookies", "give a file in Netscape's format")?,
+            netrc: access::netrc(layers, around)?,
+            cookies: access::cookies(layers, around)?,
             cookie_jar: layers.text("cookie-jar").map(|path| around.path(&path)),
-            proxy: proxy(layers)?,
-            noproxy: layers.text("noproxy"),
+            proxies: Proxies::read(layers, around)?,
             resolve: resolve(layers)?,
             ip: layers.choice(
                 "ip",
@@ -111,32 +110,60 @@ impl Net {
     }
 }
 
-/// `Name: value`, `Name:` to remove it, and curl's `Name;` for an empty value.
-fn headers(layers: &Layers) -> Result<Vec<(String, Option<String>)>, Error> {
-    let parse = |line: &String| {
-        let (name, value) = match line.split_once(':') {
-            Some((name, value)) => (
-                name.trim(),
-                Some(value.trim()).filter(|value| !value.is_empty()),
-            ),
-            None => (line.trim().strip_suffix(';')?, Some("")),
-        };
-        let right = is_token(name) && value.is_none_or(is_field_value);
-        right.then(|| (name.to_owned(), value.map(str::to_owned)))
-    };
-    let list = layers.list("header");
-    let parsed = list.iter().map(|line| {
-        parse(line).ok_or_else(|| {
+/// `Name: value`, `Name:` to remove it, and curl's `Name;` for an empty value; `--user-agent` is one of them, and weaker.
+fn headers(layers: &Layers) -> Result<Vec<Edit>, Error> {
+    let mut edits = Vec::new();
+    if let Some(agent) = field(layers, "user-agent")? {
+        edits.push(Edit {
+            name: "User-Agent".to_owned(),
+            value: Some(agent).filter(|agent| !agent.is_empty()),
+        });
+    }
+    for line in layers.list("header") {
+        let edit = Edit::parse(&line).map_err(|refused| {
             // The value may be a secret.
             let name = line.split(':').next().unwrap_or_default();
-            layers.wrong(
-                "header",
-                &format!("`{name}` is not a header"),
-                "-H 'Name: value', or 'Name:' to remove it",
-            )
-        })
-    });
-    parsed.collect()
+            let (what, hint) = match &refused {
+                Refused::Malformed => (
+                    format!("`{name}` is not a header"),
+                    "-H 'Name: value', or 'Name:' to remove it",
+                ),
+                Refused::Range(_) => (
+                    refused.to_string(),
+                    "leave it out: hs asks for ranges itself",
+                ),
+                Refused::Connection(_) => (refused.to_string(), "leave it out"),
+                Refused::Proxy => (refused.to_string(), "-x http://USER:PASS@HOST:PORT"),
+            };
+            layers.wrong("header", &what, hint)
+        })?;
+        edits.push(edit);
+    }
+    Ok(edits)
+}
+
+/// A page, of which its own credentials and the place in it are nobody's business (RFC 9110 §10.1.3).
+fn referer(layers: &Layers) -> Result<Option<Url>, Error> {
+    layers.read("referer", "an http or https URL", |text| {
+        let mut url = Url::parse(text).ok()?;
+        let right = matches!(url.scheme(), "http" | "https");
+        // Both fail only for URLs without a host.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_fragment(None);
+        right.then_some(url)
+    })
+}
+
+/// What a user agent that does not fit the fingerprint is told once.
+pub(super) fn contradiction(net: &Net, fingerprint: &Fingerprint) -> Option<String> {
+    let mut edits = net.headers.iter();
+    let edit = edits.rfind(|edit| edit.name.eq_ignore_ascii_case("user-agent"))?;
+    let text = edit.value.as_deref().unwrap_or_default();
+    let (given, own) = agent::contradiction(text, fingerprint)?;
+    Some(format!(
+        "the user agent says {given}, everything else on the wire says {own}: a server can see that; choose another -B, or leave -A out"
+    ))
 }
 
 /// The value of a header field of its own.
@@ -146,52 +173,9 @@ fn field(layers: &Layers, name: &str) -> Result<Option<String>, Error> {
     })
 }
 
-/// A token of RFC 9110 §5.6.2.
-fn is_token(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(allowed)
-}
-
 /// Nothing that would end the field (RFC 9110 §5.5).
 fn is_field_value(text: &str) -> bool {
     text.chars().all(|c| c == '\t' || !c.is_control())
-}
-
-fn user(layers: &Layers) -> Option<(String, String)> {
-    let text = layers.text("user")?;
-    let (name, password) = text.split_once(':').unwrap_or((&text, ""));
-    Some((name.to_owned(), password.to_owned()))
-}
-
-fn netrc(layers: &Layers, around: &Surroundings) -> Result<Option<PathBuf>, Error> {
-    let named = existing(layers, around, "netrc-file", "name a file as .netrc is one")?;
-    if named.is_some() || !layers.flag("netrc") {
-        return Ok(named);
-    }
-    let path = around.path("~/.netrc");
-    if path.is_file() {
-        return Ok(Some(path));
-    }
-    let what = format!("{}: no such file", path.display());
-    Err(layers.wrong("netrc", &what, "name another with --netrc-file"))
-}
-
-fn proxy(layers: &Layers) -> Result<Option<String>, Error> {
-    let Some(text) = layers.text("proxy").filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    let with_scheme = match text.contains("://") {
-        true => text,
-        false => format!("http://{text}"),
-    };
-    let url = url::Url::parse(&with_scheme).ok();
-    let right = url.is_some_and(|url| PROXIES.contains(&url.scheme()) && url.has_host());
-    if right {
-        return Ok(Some(with_scheme));
-    }
-    let what = format!("`{}` is not a proxy", Error::redact(&with_scheme));
-    let hint = format!("HOST:PORT behind one of {}", PROXIES.join("://, "));
-    Err(layers.wrong("proxy", &what, &format!("{hint}://")))
 }
 
 /// `HOST:PORT:ADDR[,ADDR]…`, IPv6 in brackets or not.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::fingerprint::headers::Edit;
 use crate::hash::Algorithm;
 use crate::http::{IpVersion, Protocol};
 use crate::report::Style;
@@ -71,12 +72,16 @@ fn every_value_of_the_network_is_read() {
         (net.http, net.ip),
         (Some(Protocol::Http2), Some(IpVersion::V6))
     );
-    assert_eq!(net.user, Some(("me".into(), "a:b".into())));
-    assert_eq!(net.proxy.as_deref(), Some("http://h:1"));
+    assert_eq!(net.user, Some(("me".into(), Some("a:b".into()))));
+    assert_eq!(net.proxies.https.unwrap().as_str(), "http://h:1/");
     let addresses = vec!["1.2.3.4".parse().unwrap(), "::1".parse().unwrap()];
     assert_eq!(net.resolve, [("h".to_owned(), 443, addresses)]);
-    let header = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
+    let header = |name: &str, value: Option<&str>| Edit {
+        name: name.to_owned(),
+        value: value.map(str::to_owned),
+    };
     let expected = [
+        header("User-Agent", Some("me")),
         header("X-A", Some("1")),
         header("X-B", None),
         header("X-C", Some("")),

@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::fetch::next;
 use super::job::timed;
+use super::transfer::next;
 use crate::coding;
 use crate::net::Transfer;
 use crate::resolve::Problem;

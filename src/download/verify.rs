@@ -89,7 +89,8 @@ impl<'a> Check<'a> {
         context: &Context,
         work: impl Future<Output = Result<(), Error>>,
     ) -> Result<Option<Found>, Error> {
-        let search = sidecar::search(&context.client, &self.source.url, self.sidecars);
+        let visit = context.visit(self.source);
+        let search = sidecar::search(&visit, self.sidecars);
         let mut search = pin!(search);
         let mut work = pin!(work);
         let mut found = None;

@@ -5,9 +5,10 @@ use std::pin::pin;
 
 use bytes::Buf as _;
 
-use super::fetch::{first, left, ticks};
+use super::fetch::{left, ticks};
 use super::job::{Job, Stop};
 use super::packed::Body;
+use super::transfer::first;
 use crate::net::Transfer;
 use crate::resolve::Resource;
 use crate::retry::Failure;
@@ -37,9 +38,9 @@ pub(super) async fn whole(
                 }
                 return end;
             }
-            _ = ticks.tick() => job.progress(got.get(), 1),
+            _ = ticks.tick() => job.progress(got.get(), 1, resource.protocol),
             left = left(&mut follow) => drop(left?),
-            stopped = job.context.stopped() => return Err(Stop::Fatal(stopped)),
+            over = job.over() => return Err(Stop::Fatal(over)),
         }
     }
 }
@@ -58,6 +59,8 @@ async fn pour(
         let Some(bytes) = next.map_err(Stop::Again)? else {
             break;
         };
+        let holding = job.holding();
+        job.context.pace.pay(bytes.len()).await;
         let start = got.get();
         let mut bytes = first(bytes, length.map_or(u64::MAX, |length| length - start));
         let end = start + bytes.len() as u64;
@@ -67,6 +70,7 @@ async fn pour(
             job.not_too_large(end).map_err(Stop::Fatal)?;
             sink.write(known, bytes).await?;
         }
+        drop(holding);
         got.set(end);
         if length.is_some_and(|length| length - end <= NEAR) {
             job.nothing_left_to_begin();

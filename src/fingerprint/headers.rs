@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::schema::{HeaderLine, RequestShape, Scheme};
+use super::schema::{Fingerprint, HeaderLine, RequestShape, Scheme};
 
 /// Name of the line in a shape that stands for the headers which the user adds.
 pub(super) const EXTRA: &str = "*";
@@ -107,6 +107,27 @@ pub fn compose(
         }
     }
     list
+}
+
+/// The headers of a CONNECT request, `Host` among them; `authority` with the port.
+#[must_use]
+pub fn connect(
+    fingerprint: &Fingerprint,
+    authority: &str,
+    authorization: Option<&str>,
+) -> Vec<(String, String)> {
+    let mut values = fingerprint.values.clone();
+    values.insert("authority".to_owned(), authority.to_owned());
+    if let Some(authorization) = authorization {
+        values.insert("proxy_authorization".to_owned(), authorization.to_owned());
+    }
+    let lines = fingerprint.proxy.connect.iter();
+    lines
+        .filter_map(|line| {
+            let value = fill(&line.value, &values, &Places::default())?;
+            Some((line.name.clone(), value))
+        })
+        .collect()
 }
 
 /// The arguments of [`compose`].

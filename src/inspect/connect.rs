@@ -67,11 +67,10 @@ fn bounds(range: &str, length: u64) -> Option<(u64, u64)> {
 /// A client that wears `fingerprint` and trusts anybody.
 pub(super) fn client(fingerprint: &Arc<Fingerprint>) -> Result<Client, Error> {
     let options = net::Options {
-        fingerprint: fingerprint.clone(),
         insecure: true,
-        cacert: None,
         connect_timeout: PATIENCE,
         window: WINDOW,
+        ..net::Options::new(fingerprint.clone())
     };
     Client::new(options).map_err(|error| Error::Internal(error.to_string()))
 }

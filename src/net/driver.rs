@@ -13,13 +13,17 @@ use curl::easy::Easy2;
 use curl::multi::{Easy2Handle, Multi, MultiWaker};
 
 use super::handler::Body;
-use super::{Command, Error, Event, Id, Options, hooks, setup};
+use super::{Command, Connections, Error, Event, Id, Options, hooks, setup};
 
 /// Longest single wait; libcurl shortens it to its next timer, the waker to nothing.
 const WAIT: Duration = Duration::from_secs(3600);
 
 /// Rounds of the loop that a part of a block may wait for more bytes while other transfers keep the loop busy.
 const ROUNDS: u64 = 8;
+
+/// What the bindings lack of `curl/multi.h`: `CURLMOPT_NETWORK_CHANGED`, and two of its bits.
+const CURLMOPT_NETWORK_CHANGED: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 17;
+const CLEAR_CONNECTIONS_AND_NAMES: std::ffi::c_long = (1 << 1) | (1 << 2);
 
 /// Starts the thread and waits until libcurl is ready in it.
 pub(super) fn spawn(
@@ -40,9 +44,7 @@ pub(super) fn spawn(
 fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<MultiWaker, Error>>) {
     let _worn = hooks::wear(&options.fingerprint);
     let mut multi = Multi::new();
-    let configured = multi
-        .pipelining(false, true)
-        .and_then(|()| multi.set_max_connects(256))
+    let configured = limit(&mut multi, options.connections)
         .map_err(|error| Error::setup(format!("configuring the curl multi handle: {error}")));
     let ready_to_go = configured.is_ok();
     let _ = ready.send(configured.map(|()| multi.waker()));
@@ -56,6 +58,16 @@ fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<Mult
         }
         .drive();
     }
+}
+
+fn limit(multi: &mut Multi, connections: Option<Connections>) -> Result<(), curl::MultiError> {
+    multi.pipelining(false, true)?;
+    multi.set_max_connects(256)?;
+    if let Some(connections) = connections {
+        multi.set_max_host_connections(connections.most.max(1))?;
+        multi.set_max_concurrent_streams(connections.streams.max(1))?;
+    }
+    Ok(())
 }
 
 struct Driver {
@@ -104,6 +116,7 @@ impl Driver {
                 }) => self.start(id, &request, events),
                 Ok(Command::Grant { id, bytes }) => self.grant(id, bytes),
                 Ok(Command::Cancel { id }) => drop(self.remove(id)),
+                Ok(Command::Reset) => self.reset(),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }
@@ -151,6 +164,18 @@ impl Driver {
         {
             // Fails only for a handle that is not in a transfer any more; its end is then on the way.
             let _ = handle.unpause_write();
+        }
+    }
+
+    fn reset(&self) {
+        // SAFETY: the handle lives as long as `self.multi`, and the option takes a long. Its result can only be that this
+        // libcurl does not know the option, and then connections are merely used longer.
+        unsafe {
+            curl_sys::curl_multi_setopt(
+                self.multi.raw(),
+                CURLMOPT_NETWORK_CHANGED,
+                CLEAR_CONNECTIONS_AND_NAMES,
+            );
         }
     }
 

@@ -52,12 +52,21 @@ fn fault(error: &curl::Error, message: &str) -> Fault {
     match error.code() {
         curl_sys::CURLE_COULDNT_RESOLVE_HOST => Fault::Resolve,
         curl_sys::CURLE_COULDNT_RESOLVE_PROXY | CURLE_PROXY => Fault::Proxy(message.into()),
+        curl_sys::CURLE_COULDNT_CONNECT | curl_sys::CURLE_RECV_ERROR
+            if message.starts_with("CONNECT tunnel failed") =>
+        {
+            Fault::Proxy(message.into())
+        }
         curl_sys::CURLE_COULDNT_CONNECT => Fault::Connect,
         curl_sys::CURLE_OPERATION_TIMEDOUT if message.contains("onnect") => Fault::ConnectTimeout,
         curl_sys::CURLE_OPERATION_TIMEDOUT => Fault::Timeout,
-        curl_sys::CURLE_PEER_FAILED_VERIFICATION | curl_sys::CURLE_SSL_ISSUER_ERROR => {
-            Fault::Certificate(message.into())
-        }
+        curl_sys::CURLE_PEER_FAILED_VERIFICATION
+        | curl_sys::CURLE_SSL_ISSUER_ERROR
+        | CURLE_SSL_PINNEDPUBKEYNOTMATCH => Fault::Certificate(message.into()),
+        curl_sys::CURLE_SSL_CERTPROBLEM
+        | curl_sys::CURLE_SSL_CACERT_BADFILE
+        | curl_sys::CURLE_BAD_FUNCTION_ARGUMENT
+        | curl_sys::CURLE_INTERFACE_FAILED => Fault::Unable(message.into()),
         curl_sys::CURLE_SSL_CONNECT_ERROR | curl_sys::CURLE_SSL_CIPHER => {
             Fault::Tls(message.into())
         }
@@ -77,7 +86,10 @@ fn fault(error: &curl::Error, message: &str) -> Fault {
 /// libcurl ends its sentence about a stream with the error's name and number: `… INTERNAL_ERROR (err 2)`. A head that breaks
 /// the rules has nghttp2's sentence.
 fn http2_fault(message: &str) -> Fault {
-    if message.to_ascii_lowercase().starts_with("invalid http header") {
+    if message
+        .to_ascii_lowercase()
+        .starts_with("invalid http header")
+    {
         return Fault::Protocol(message.into());
     }
     let code = message
@@ -91,7 +103,8 @@ fn http2_fault(message: &str) -> Fault {
     }
 }
 
-/// `CURLE_PROXY`, which the bindings lack.
+/// Codes that the bindings lack.
+const CURLE_SSL_PINNEDPUBKEYNOTMATCH: curl_sys::CURLcode = 90;
 const CURLE_PROXY: curl_sys::CURLcode = 97;
 /// Error codes of HTTP/2 (RFC 9113 §7).
 const REFUSED_STREAM: u32 = 7;

@@ -14,6 +14,7 @@ mod error;
 mod handler;
 mod hooks;
 mod http2;
+mod route;
 mod setup;
 mod tls;
 
@@ -28,14 +29,18 @@ use curl::multi::MultiWaker;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::fingerprint::headers::Places;
-use crate::fingerprint::{Fingerprint, schema};
-use crate::http::Head;
+use crate::fingerprint::{Fingerprint, names, schema};
+use crate::http::{Head, Protocol};
 
 pub use error::Error;
+pub use route::{Proxies, Route};
 pub use setup::versions;
 
 /// Bytes that one [`Block`] carries at most; libcurl's own callbacks bring 16 KiB.
 pub(crate) const BLOCK: usize = 256 * 1024;
+
+/// The smallest window, what one of libcurl's callbacks brings.
+const LEAST_WINDOW: usize = 16 * 1024;
 
 /// How a client connects; the same for all its transfers.
 #[derive(Debug, Clone)]
@@ -46,10 +51,71 @@ pub struct Options {
     pub insecure: bool,
     /// Certificates to trust instead of the system's, PEM (`CURLOPT_CAINFO`).
     pub cacert: Option<PathBuf>,
+    /// Who this client is, to servers that ask for it.
+    pub identity: Option<Identity>,
+    /// The only keys that a server may have, as `CURLOPT_PINNEDPUBLICKEY` has them.
+    pub pinned_key: Option<String>,
+    /// How hosts are reached.
+    pub route: Route,
+    /// With HTTP/1.1 nothing else is offered, as browsers do for a WebSocket. Anything else changes nothing here: a
+    /// browser that offers HTTP/2 offers HTTP/1.1 too.
+    pub http: Option<Protocol>,
+    /// Sockets to one host; `None` = as many as there are requests on HTTP/1.1, one on HTTP/2.
+    pub connections: Option<Connections>,
     /// Time for name, TCP and TLS together (`CURLOPT_CONNECTTIMEOUT_MS`).
     pub connect_timeout: Duration,
-    /// Bytes of body that one transfer may deliver before they are taken; at least one block.
+    /// Bytes of body that one transfer may deliver before they are taken; at least 16 KiB. Blocks are no larger.
     pub window: usize,
+}
+
+/// A client certificate.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// PEM, with the chain behind it (`CURLOPT_SSLCERT`).
+    pub certificate: PathBuf,
+    /// PEM (`CURLOPT_SSLKEY`); `None` = in the same file.
+    pub key: Option<PathBuf>,
+}
+
+/// Sockets to one host.
+#[derive(Debug, Clone, Copy)]
+pub struct Connections {
+    /// At most so many, at least 1 (`CURLMOPT_MAX_HOST_CONNECTIONS`).
+    pub most: usize,
+    /// Requests that one HTTP/2 connection takes before another is opened, at least 1 (`CURLMOPT_MAX_CONCURRENT_STREAMS`).
+    pub streams: usize,
+}
+
+impl Options {
+    /// Options that change nothing: the system's certificates, no proxy, 15 s to connect.
+    #[must_use]
+    pub fn new(fingerprint: Arc<Fingerprint>) -> Self {
+        Self {
+            fingerprint,
+            insecure: false,
+            cacert: None,
+            identity: None,
+            pinned_key: None,
+            route: Route::default(),
+            http: None,
+            connections: None,
+            connect_timeout: Duration::from_secs(15),
+            window: BLOCK,
+        }
+    }
+
+    /// What connections wear: without HTTP/2, no setting for it is offered either.
+    fn worn(&self) -> Arc<Fingerprint> {
+        if self.http != Some(Protocol::Http11) {
+            return self.fingerprint.clone();
+        }
+        let mut worn = Fingerprint::clone(&self.fingerprint);
+        worn.tls.alpn = vec!["http/1.1".to_owned()];
+        worn.tls.application_settings.clear();
+        let settings = [names::ALPS, names::ALPS_OLD];
+        worn.tls.extensions.retain(|it| !settings.contains(it));
+        Arc::new(worn)
+    }
 }
 
 /// Which of the fingerprint's request shapes a request takes.
@@ -122,6 +188,8 @@ enum Command {
     Cancel {
         id: Id,
     },
+    /// No connection that is open may be used for another transfer.
+    Reset,
 }
 
 /// The handle to a driver thread; clones share it. Dropping the last one (transfers hold one too) ends the thread.
@@ -147,9 +215,15 @@ impl Client {
     /// # Errors
     /// [`Error`] if the system gives no thread or libcurl cannot start.
     pub fn new(options: Options) -> Result<Self, Error> {
-        let window = options.window.max(BLOCK);
+        let window = options.window.max(LEAST_WINDOW);
         let (commands, receiver) = mpsc::channel();
-        let (waker, thread) = driver::spawn(Options { window, ..options }, receiver)?;
+        let fingerprint = options.worn();
+        let options = Options {
+            fingerprint,
+            window,
+            ..options
+        };
+        let (waker, thread) = driver::spawn(options, receiver)?;
         Ok(Self(Arc::new(Inner {
             commands: Mutex::new(Some(commands)),
             waker: Some(waker),
@@ -179,6 +253,14 @@ impl Client {
             taken: 0,
             ended: false,
         }
+    }
+}
+
+impl Client {
+    /// Makes all transfers to come open new connections, and look names up anew. For when those that are open are taken for
+    /// dead, which libcurl would notice late; transfers that use them go on.
+    pub fn reset(&self) {
+        self.0.send(Command::Reset);
     }
 }
 

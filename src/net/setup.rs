@@ -3,15 +3,19 @@
 //! HTTP/1.1 sends the header list given here as it is. For HTTP/2 the same request is announced to [`super::hooks`],
 //! which replace libcurl's list by the browser's own.
 
+use std::ffi::c_long;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use curl::easy::{Easy2, HttpVersion, List};
+use curl::easy::{Easy2, HttpVersion, IpResolve, List};
 
 use super::handler::Body;
 use super::http2::Requested;
+use super::route::{Proxy, Route};
 use super::{Error, Options, Request};
-use crate::fingerprint::headers;
+use crate::fingerprint::headers::{self, Places, Proxied};
 use crate::fingerprint::schema::Scheme;
+use crate::http::{IpVersion, Protocol};
 
 /// Size of libcurl's receive buffer, one per multi handle (`CURLOPT_BUFFERSIZE`).
 const RECEIVE_BUFFER: usize = 256 * 1024;
@@ -36,19 +40,134 @@ fn configure(
     easy.url(&request.url)?;
     easy.get(true)?;
     easy.signal(false)?;
-    easy.http_version(HttpVersion::V2TLS)?;
+    easy.http_version(match options.http {
+        Some(Protocol::Http10 | Protocol::Http11) => HttpVersion::V11,
+        Some(Protocol::Http2 | Protocol::Http3) | None => HttpVersion::V2TLS,
+    })?;
     easy.pipewait(true)?;
     easy.tcp_nodelay(true)?;
     easy.tcp_keepalive(true)?;
     easy.tcp_keepidle(Duration::from_secs(45))?;
     easy.buffer_size(RECEIVE_BUFFER)?;
     easy.connect_timeout(options.connect_timeout)?;
+    trust(easy, options)?;
+    reach(easy, &options.route)?;
+    let proxy = options.route.proxies.of(&request.url);
+    let mut places = request.places.clone();
+    // Not set, these would come from the environment.
+    easy.noproxy("")?;
+    match &proxy {
+        None => easy.proxy("")?,
+        Some(proxy) => through(easy, proxy, request, options)?,
+    }
+    if let Some(proxy) = proxy
+        && proxy.http
+        && scheme(&request.url) == Scheme::Http
+    {
+        places.proxied = Some(Proxied {
+            connection: options.fingerprint.proxy.connection.clone(),
+            authorization: proxy.authorization,
+        });
+    }
+    easy.http_headers(http1_headers(request, &places, options)?)
+}
+
+/// Whom to believe, and who this client is.
+fn trust(easy: &mut Easy2<Body>, options: &Options) -> Result<(), curl::Error> {
     easy.ssl_verify_peer(!options.insecure)?;
     easy.ssl_verify_host(!options.insecure)?;
     if let Some(cacert) = &options.cacert {
         easy.cainfo(cacert)?;
     }
-    easy.http_headers(http1_headers(request, options)?)
+    if let Some(identity) = &options.identity {
+        easy.ssl_cert(&identity.certificate)?;
+        easy.ssl_key(identity.key.as_ref().unwrap_or(&identity.certificate))?;
+    }
+    if let Some(key) = &options.pinned_key {
+        easy.pinned_public_key(key)?;
+    }
+    Ok(())
+}
+
+/// Addresses and the way to them.
+fn reach(easy: &mut Easy2<Body>, route: &Route) -> Result<(), curl::Error> {
+    if let Some(ip) = route.ip {
+        easy.ip_resolve(match ip {
+            IpVersion::V4 => IpResolve::V4,
+            IpVersion::V6 => IpResolve::V6,
+        })?;
+    }
+    if let Some(interface) = &route.interface {
+        easy.interface(interface)?;
+    }
+    if route.resolve.is_empty() {
+        return Ok(());
+    }
+    let mut list = List::new();
+    for (host, port, addresses) in &route.resolve {
+        let bracketed = |address: &IpAddr| match address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        let addresses: Vec<_> = addresses.iter().map(bracketed).collect();
+        list.append(&format!("{host}:{port}:{}", addresses.join(",")))?;
+    }
+    easy.resolve(list)
+}
+
+/// The request goes through a proxy, which is trusted on the same terms as a server.
+fn through(
+    easy: &mut Easy2<Body>,
+    proxy: &Proxy,
+    request: &Request,
+    options: &Options,
+) -> Result<(), curl::Error> {
+    easy.proxy(&proxy.url)?;
+    if proxy.url.starts_with("https:") {
+        easy.proxy_ssl_verify_peer(!options.insecure)?;
+        easy.proxy_ssl_verify_host(!options.insecure)?;
+        let probed = openssl_probe::probe();
+        let cacert = options.cacert.as_ref().or(probed.cert_file.as_ref());
+        if let Some(cacert) = cacert.and_then(|path| path.to_str()) {
+            easy.proxy_cainfo(cacert)?;
+        }
+        if let (None, Some(dir)) = (&options.cacert, &probed.cert_dir) {
+            easy.proxy_capath(dir)?;
+        }
+    }
+    // The proxy's answer to CONNECT is none of the server's.
+    option(easy, SUPPRESS_CONNECT_HEADERS, 1)?;
+    if !proxy.http || scheme(&request.url) == Scheme::Http {
+        return Ok(());
+    }
+    let mut list = List::new();
+    let authority = authority_and_port(&request.url);
+    let head = headers::connect(
+        &options.fingerprint,
+        &authority,
+        proxy.authorization.as_deref(),
+    );
+    for (name, value) in head {
+        list.append(&format!("{name}: {value}"))?;
+    }
+    easy.proxy_headers(list)
+}
+
+/// `CURLOPT_SUPPRESS_CONNECT_HEADERS`, which the bindings lack.
+const SUPPRESS_CONNECT_HEADERS: curl_sys::CURLoption = 265;
+
+/// An option that takes a number.
+fn option(
+    easy: &Easy2<Body>,
+    option: curl_sys::CURLoption,
+    value: c_long,
+) -> Result<(), curl::Error> {
+    // SAFETY: the handle is alive, and every option given here takes a long.
+    let code = unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, value) };
+    match code {
+        curl_sys::CURLE_OK => Ok(()),
+        code => Err(curl::Error::new(code)),
+    }
 }
 
 fn scheme(url: &str) -> Scheme {
@@ -61,24 +180,50 @@ fn scheme(url: &str) -> Scheme {
 /// The header fields as HTTP/1.1 shows them.
 ///
 /// libcurl puts `Connection` behind all others wherever it stands in the list, and browsers do not. Of `Host` it takes
-/// over the text as it is, so the whole list goes there. `Accept` it would add by itself.
-fn http1_headers(request: &Request, options: &Options) -> Result<List, curl::Error> {
+/// over the text as it is, so the whole list goes there. `Accept` it would add by itself, and to a proxy
+/// `Proxy-Connection`.
+fn http1_headers(
+    request: &Request,
+    places: &Places,
+    options: &Options,
+) -> Result<List, curl::Error> {
     let fingerprint = &options.fingerprint;
     let lines = headers::compose(
         request.kind.shape(fingerprint),
         1,
         scheme(&request.url),
         &fingerprint.values,
-        &request.places,
+        places,
     );
-    let mut text = format!("Host: {}", authority(&request.url));
+    let mut text = format!("Host: {}", host(request));
     for (name, value) in &lines {
         text.push_str(&format!("\r\n{name}: {value}"));
     }
     let mut list = List::new();
     list.append(&text)?;
     list.append("Accept:")?;
+    list.append("Proxy-Connection:")?;
     Ok(list)
+}
+
+/// What `Host` says: libcurl takes `:authority` from there.
+fn host(request: &Request) -> &str {
+    let mut edits = request.places.edits.iter();
+    let edit = edits.rfind(|edit| edit.name.eq_ignore_ascii_case("host"));
+    edit.and_then(|edit| edit.value.as_deref())
+        .unwrap_or_else(|| authority(&request.url))
+}
+
+/// As CONNECT names it: the port is always there.
+fn authority_and_port(url: &str) -> String {
+    let authority = authority(url);
+    let has_port = authority
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    match has_port {
+        true => authority.to_owned(),
+        false => format!("{authority}:443"),
+    }
 }
 
 /// Host and port of an absolute URL without credentials.
@@ -99,10 +244,28 @@ pub(super) fn http2_request(request: &Request, options: &Options) -> Requested {
         &fingerprint.values,
         &request.places,
     );
+    let headers = match fingerprint.http2.split_cookies {
+        true => split_cookies(headers),
+        false => headers,
+    };
     Requested {
         headers,
         priority: shape.priority,
     }
+}
+
+/// A field for each cookie (RFC 9113 §8.2.3).
+fn split_cookies(headers: Vec<(String, String)>) -> Vec<(String, String)> {
+    let split = |(name, value): (String, String)| -> Vec<(String, String)> {
+        if name != "cookie" {
+            return vec![(name, value)];
+        }
+        let cookies = value
+            .split("; ")
+            .map(|cookie| (name.clone(), cookie.to_owned()));
+        cookies.collect()
+    };
+    headers.into_iter().flat_map(split).collect()
 }
 
 /// Names and versions of the linked libraries, one a line, as `hs --version` shows them.

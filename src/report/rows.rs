@@ -3,7 +3,7 @@
 //! Pure, so that every width can be tested. A narrow terminal loses first what matters least: connections, sizes, the
 //! bar, requests. Never does a line become longer than it may be, which would break the screen.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use unicode_width::UnicodeWidthStr;
 
@@ -77,24 +77,30 @@ fn file(track: &Track, columns: usize, now: Instant) -> Row {
             cells.push((sizes, PLAIN));
         }
         Some(_) => {}
-        None => cells.push((format!("{bytes:>8}"), PLAIN)),
+        None if track.resolved => cells.push((format!("{bytes:>8}"), PLAIN)),
+        None => {}
     }
     cells.extend(pace(track, now));
     cells.extend(requests(track.requests, track.connections, columns));
     Row {
         name: track.name.clone(),
-        part: track.size.map(|size| match size {
-            0 => 1.0,
-            size => track.bytes as f64 / size as f64,
-        }),
+        part: part(track),
         cells,
     }
+}
+
+/// How much of a file is there, from 0 to 1, if that is known.
+fn part(track: &Track) -> Option<f64> {
+    Some(match track.size? {
+        0 => 1.0,
+        size => track.bytes as f64 / size as f64,
+    })
 }
 
 /// Speed and time left, or why there are none.
 fn pace(track: &Track, now: Instant) -> Vec<(String, Ink)> {
     if let Some(wait) = track.waits(now) {
-        let wait = text::time(wait + std::time::Duration::from_millis(999));
+        let wait = text::time(wait + Duration::from_millis(999));
         return vec![(format!("{:>19}", format!("retry in {wait}")), TROUBLE)];
     }
     if !track.resolved {
@@ -131,9 +137,11 @@ fn all(run: &Run, columns: usize, now: Instant) -> Row {
     let (in_flight, connections) = run.requests();
     cells.extend(requests(in_flight, connections, columns));
     let planned = run.planned.filter(|&planned| planned > 0);
+    let parts = run.tracks.iter().filter_map(|(_, track)| part(track));
+    let done = run.ended() as f64 + parts.sum::<f64>();
     Row {
         name,
-        part: planned.map(|planned| run.ended() as f64 / planned as f64),
+        part: planned.map(|planned| done / planned as f64),
         cells,
     }
 }
@@ -189,7 +197,6 @@ mod tests {
     use super::super::testing;
     use super::*;
     use crate::report::Update;
-    use std::time::Duration;
 
     fn run(name: &str, size: Option<u64>, files: usize, start: Instant) -> Run {
         let mut run = Run::new(start);

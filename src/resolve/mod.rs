@@ -8,25 +8,23 @@
 pub mod checksum;
 mod disposition;
 pub mod name;
+pub mod session;
 pub mod sidecar;
 
-use std::time::Duration;
-
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use url::Url;
 
 use self::checksum::Found;
-use crate::coding;
+pub use self::session::Session;
 use crate::answer::{self, First, Meaning, Ranges, Refusal};
+use crate::coding;
 use crate::entity::Entity;
-use crate::fingerprint::headers::Places;
+use crate::fingerprint::headers::Edit;
 use crate::hash::Checksum;
 use crate::http::{Head, Protocol};
 use crate::net::{self, Client, Event, Kind, Request, Transfer};
 use crate::page;
 use crate::range::ByteRange;
-use crate::retry::{Failure, Fault, parse_retry_after};
+use crate::retry::{Failure, Fault};
 
 /// Hops until a redirect is called a loop, as curl and browsers have it.
 const MAX_REDIRECTS: usize = 20;
@@ -42,6 +40,10 @@ pub struct Source {
     pub name: Option<String>,
     /// A page for people is welcome where a file is expected.
     pub pages: bool,
+    /// What credentials and secret headers of the command line are for: the URL itself, unless it is a mirror's.
+    pub home: Url,
+    /// Headers for this source, over those for all.
+    pub headers: Vec<Edit>,
 }
 
 impl Source {
@@ -49,10 +51,12 @@ impl Source {
     #[must_use]
     pub fn new(url: Url) -> Self {
         Self {
+            home: url.clone(),
             url,
             checksum: None,
             name: None,
             pages: false,
+            headers: Vec::new(),
         }
     }
 }
@@ -60,10 +64,8 @@ impl Source {
 /// What the source turned out to be.
 #[derive(Debug, Clone)]
 pub struct Resource {
-    /// Where ranges are asked for: the end of the redirects, without credentials.
-    pub url: String,
-    /// `Authorization` for that URL.
-    pub authorization: Option<String>,
+    /// Where ranges are asked for: the end of the redirects. May carry credentials that a redirect gave.
+    pub url: Url,
     /// A safe file name.
     pub name: String,
     /// Length and validators.
@@ -130,19 +132,27 @@ impl From<net::Error> for Problem {
     }
 }
 
-/// Makes the first request of a download and reads the head of its answer. `now` is in seconds since 1970.
+/// Who asks whom for what.
+#[derive(Clone, Copy)]
+pub struct Visit<'a> {
+    /// Runs the transfers.
+    pub client: &'a Client,
+    /// What the user brings.
+    pub session: &'a Session,
+    /// Where it begins.
+    pub source: &'a Source,
+    /// Seconds since 1970.
+    pub now: u64,
+}
+
+/// Makes the first request of a download and reads the head of its answer.
 ///
 /// # Errors
 /// [`Problem`], after one attempt.
-pub async fn resolve(
-    client: &Client,
-    source: &Source,
-    earlier: Option<&Earlier>,
-    now: u64,
-) -> Result<Opening, Problem> {
+pub async fn resolve(visit: &Visit<'_>, earlier: Option<&Earlier>) -> Result<Opening, Problem> {
     let start = match earlier {
-        None => begin(client, source, now).await?,
-        Some(earlier) => go_on(client, source, earlier, now).await?,
+        None => begin(visit).await?,
+        Some(earlier) => go_on(visit, earlier).await?,
     };
     let Start {
         arrival,
@@ -151,9 +161,8 @@ pub async fn resolve(
         resumed,
     } = start;
     let resource = Resource {
-        url: plain(&arrival.url),
-        authorization: arrival.authorization,
-        name: name::of(source, &arrival.head.headers, &arrival.url),
+        url: arrival.url.clone(),
+        name: name::of(visit.source, &arrival.head.headers, &arrival.url),
         entity: first.entity,
         ranges: first.ranges,
         until_close: first.until_close,
@@ -180,26 +189,21 @@ struct Start {
 }
 
 /// Asks for the whole file.
-async fn begin(client: &Client, source: &Source, now: u64) -> Result<Start, Problem> {
+async fn begin(visit: &Visit<'_>) -> Result<Start, Problem> {
     let plain = Asked {
         kind: Kind::Navigation,
         gap: None,
     };
-    let arrival = arrive(client, source, &plain, now).await?;
-    from_zero(client, source, arrival, now).await
+    let arrival = arrive(visit, &visit.source.url, &plain).await?;
+    from_zero(visit, arrival).await
 }
 
 /// Takes a body that brings the whole file, or asks for one as it is stored if this is encoded.
-async fn from_zero(
-    client: &Client,
-    source: &Source,
-    mut arrival: Arrival,
-    now: u64,
-) -> Result<Start, Problem> {
-    let refused = |head: &Head, refusal| Failure::of(refusal, head, now);
+async fn from_zero(visit: &Visit<'_>, mut arrival: Arrival) -> Result<Start, Problem> {
+    let refused = |head: &Head, refusal| Failure::of(refusal, head, visit.now);
     let in_first = |refusal| refused(&arrival.head, refusal);
-    if !source.pages {
-        page::no_page(&arrival.head, &name::expected(source)).map_err(in_first)?;
+    if !visit.source.pages {
+        page::no_page(&arrival.head, &name::expected(visit.source)).map_err(in_first)?;
     }
     let mut first = answer::first(&arrival.head).map_err(in_first)?;
     if first.encoded.is_some() {
@@ -208,8 +212,10 @@ async fn from_zero(
             kind: Kind::Slice,
             gap: None,
         };
-        arrival = arrive(client, source, &identity, now).await?;
-        first = unencoded(&arrival.head, now)?;
+        // There may be room for one connection only.
+        drop(arrival);
+        arrival = arrive(visit, &visit.source.url, &identity).await?;
+        first = unencoded(&arrival.head, visit.now)?;
     }
     if let Some(codings) = &first.encoded {
         // Packed whatever it is asked. What comes out has a length that nobody knows, and no validator or digest is of it.
@@ -228,17 +234,12 @@ async fn from_zero(
 
 /// Asks for what an earlier part lacks first. Where the answer to that is of no use, all of the file is asked for: what the
 /// server says then tells whether the part is worth anything.
-async fn go_on(
-    client: &Client,
-    source: &Source,
-    earlier: &Earlier,
-    now: u64,
-) -> Result<Start, Problem> {
+async fn go_on(visit: &Visit<'_>, earlier: &Earlier) -> Result<Start, Problem> {
     let asked = Asked {
         kind: Kind::Resume,
         gap: Some(earlier),
     };
-    let arrival = arrive(client, source, &asked, now).await?;
+    let arrival = arrive(visit, &visit.source.url, &asked).await?;
     let refusal = match arrival.head.status {
         206 => match answer::slice(&arrival.head, earlier.gap, true, &earlier.entity) {
             Ok(slice) => return Ok(continued(arrival, earlier, slice)),
@@ -250,13 +251,13 @@ async fn go_on(
             let read = answer::slice(&arrival.head, earlier.gap, true, &earlier.entity);
             match read {
                 Err(refusal) => refusal,
-                Ok(_) => return from_zero(client, source, arrival, now).await,
+                Ok(_) => return from_zero(visit, arrival).await,
             }
         }
-        _ => return from_zero(client, source, arrival, now).await,
+        _ => return from_zero(visit, arrival).await,
     };
     drop(arrival);
-    let mut start = begin(client, source, now).await?;
+    let mut start = begin(visit).await?;
     match refusal.meaning() {
         Meaning::NoRanges => start.first.ranges = Ranges::No,
         Meaning::Unclear if refusal != Refusal::Precondition => start.first.ranges = Ranges::No,
@@ -324,24 +325,15 @@ struct Asked<'a> {
 /// The end of the redirects.
 struct Arrival {
     url: Url,
-    authorization: Option<String>,
     head: Head,
     transfer: Transfer,
 }
 
-async fn arrive(
-    client: &Client,
-    source: &Source,
-    asked: &Asked<'_>,
-    now: u64,
-) -> Result<Arrival, Problem> {
-    let mut url = source.url.clone();
-    let mut authorization = basic(&url);
+/// Goes from `start` to the end of its redirects.
+async fn arrive(visit: &Visit<'_>, start: &Url, asked: &Asked<'_>) -> Result<Arrival, Problem> {
+    let mut url = start.clone();
     for _ in 0..=MAX_REDIRECTS {
-        let mut places = Places {
-            authorization: authorization.clone(),
-            ..Places::default()
-        };
+        let mut places = visit.session.places(visit.source, &url, visit.now);
         match asked.gap {
             Some(earlier) => {
                 places.range = Some(earlier.gap.request_open());
@@ -350,40 +342,23 @@ async fn arrive(
             None if asked.kind == Kind::Slice => places.range = Some("bytes=0-".into()),
             None => {}
         }
-        let mut transfer = client.start(Request {
+        let mut transfer = visit.client.start(Request {
             url: plain(&url),
             kind: asked.kind,
             places,
         });
         let head = head(&mut transfer).await?;
+        visit.session.learn(&url, &head, visit.now)?;
         if !matches!(head.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(Arrival {
                 url,
-                authorization,
                 head,
                 transfer,
             });
         }
-        wait_as_asked(&head, now).await;
-        let next = target(&url, &head).map_err(|why| Failure::Network(Fault::Impossible(why)))?;
-        // A password belongs to the origin it was given for.
-        if next.origin() != url.origin() || basic(&next).is_some() {
-            authorization = basic(&next);
-        }
-        url = next;
+        url = target(&url, &head).map_err(|why| Failure::Network(Fault::Impossible(why)))?;
     }
     Err(Failure::Network(Fault::TooManyRedirects).into())
-}
-
-/// The longest wait that a redirect may ask for; what asks for more is followed after this.
-const MAX_WAIT: Duration = Duration::from_secs(20);
-
-/// Waits where a redirect wants that (RFC 9110 §10.2.3).
-async fn wait_as_asked(head: &Head, now: u64) {
-    let asked = head.headers.get("retry-after");
-    if let Some(wait) = asked.and_then(|value| parse_retry_after(value, now)) {
-        tokio::time::sleep(wait.min(MAX_WAIT)).await;
-    }
 }
 
 /// Waits for the head of an answer. The body stays in the transfer.
@@ -420,25 +395,13 @@ fn target(from: &Url, head: &Head) -> Result<Url, String> {
 }
 
 /// The URL as a request may carry it, without credentials and fragment.
-fn plain(url: &Url) -> String {
+pub(crate) fn plain(url: &Url) -> String {
     let mut url = url.clone();
     // Both fail only for URLs without a host, of which there are none here.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_fragment(None);
     url.into()
-}
-
-/// Basic credentials of a URL's user information (RFC 7617).
-fn basic(url: &Url) -> Option<String> {
-    if url.username().is_empty() && url.password().is_none() {
-        return None;
-    }
-    let decode = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
-    let mut pair = decode(url.username());
-    pair.push(b':');
-    pair.extend(decode(url.password().unwrap_or_default()));
-    Some(format!("Basic {}", BASE64_STANDARD.encode(pair)))
 }
 
 #[cfg(test)]
@@ -478,8 +441,6 @@ mod tests {
     #[test]
     fn credentials_leave_the_url() {
         let url = Url::parse("https://me:a%40b@h/f#x").unwrap();
-        assert_eq!(basic(&url).unwrap(), "Basic bWU6YUBi");
         assert_eq!(plain(&url), "https://h/f");
-        assert_eq!(basic(&Url::parse("https://h/f").unwrap()), None);
     }
 }

@@ -6,9 +6,9 @@
 use url::Url;
 
 use super::checksum::Found;
-use super::{Asked, Source, arrive, disposition};
+use super::{Asked, Visit, arrive, disposition};
 use crate::hash::Algorithm;
-use crate::net::{Client, Event, Kind, Transfer};
+use crate::net::{Event, Kind, Transfer};
 use crate::sums::{self, List};
 
 /// The longest list of checksums that is read, bytes.
@@ -87,12 +87,13 @@ pub fn algorithms(sidecars: &[Sidecar]) -> Vec<Algorithm> {
 }
 
 /// Asks for one sidecar after the other until one has the file's checksum. What does not answer has none.
-pub async fn search(client: &Client, file: &Url, sidecars: &[Sidecar]) -> Option<Found> {
+pub async fn search(visit: &Visit<'_>, sidecars: &[Sidecar]) -> Option<Found> {
+    let file = &visit.source.url;
     let name = last_segment(file)?;
     for sidecar in sidecars {
         let (url, list) = place(file, *sidecar)?;
         let place = crate::Error::redact(url.as_str());
-        if let Some(text) = read(client, url).await
+        if let Some(text) = read(visit, &url).await
             && let Some(checksum) = sums::find(&text, &name, list)
         {
             return Some(Found { checksum, place });
@@ -102,12 +103,10 @@ pub async fn search(client: &Client, file: &Url, sidecars: &[Sidecar]) -> Option
 }
 
 /// A short text behind a URL; asked for anew without an encoding if it came in one.
-async fn read(client: &Client, url: Url) -> Option<String> {
-    let source = Source::new(url);
+async fn read(visit: &Visit<'_>, url: &Url) -> Option<String> {
     for kind in [Kind::Navigation, Kind::Slice] {
         let asked = Asked { kind, gap: None };
-        // Dates to wait for are of no interest here: to this clock all have passed.
-        let arrival = arrive(client, &source, &asked, u64::MAX).await.ok()?;
+        let arrival = arrive(visit, url, &asked).await.ok()?;
         if !matches!(arrival.head.status, 200 | 206) {
             return None;
         }

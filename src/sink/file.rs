@@ -163,7 +163,11 @@ impl Part {
     pub async fn agrees(&self, offset: u64, bytes: Bytes) -> Result<bool, Error> {
         self.run(move |ledger| {
             let range = ByteRange::new(offset, offset + bytes.len() as u64);
-            for known in ledger.done().iter().filter_map(|done| done.intersect(range)) {
+            for known in ledger
+                .done()
+                .iter()
+                .filter_map(|done| done.intersect(range))
+            {
                 let at = usize::try_from(known.start - offset).unwrap_or(usize::MAX);
                 let new = &bytes[at..][..usize::try_from(known.len()).unwrap_or(usize::MAX)];
                 let mut old = vec![0; new.len()];

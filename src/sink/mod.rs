@@ -16,6 +16,7 @@ mod manifest;
 mod pipe;
 #[cfg(test)]
 mod torture;
+mod private;
 mod writer;
 
 use std::fs;
@@ -31,6 +32,7 @@ pub use crate::resume::Identity;
 pub use file::Part;
 pub use manifest::Manifest;
 pub use pipe::{Follow, Output, Pipe};
+pub use private::write_private;
 
 /// Stands before every call that can fail, so that a test can let each of them fail once, see `torture.rs`. Nothing at all
 /// outside of tests.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::case::{
-    BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, first, plain_requests,
-    range_of, ranges_always, ranges_first,
+    BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, first, plain_requests, range_of,
+    ranges_always, ranges_first,
 };
 use super::section;
 use crate::common::origin::server::content::{self, Body};
@@ -24,12 +24,19 @@ const SEED: u64 = 11;
 /// A 206 that says and brings this half-open range of a file of `total` bytes.
 fn brings(mut reply: Reply, (start, end): (u64, u64), total: &str) -> Reply {
     reply.body = Body::generated(SEED, start..end);
-    reply.replace("Content-Range", format!("bytes {start}-{}/{total}", end - 1))
+    reply.replace(
+        "Content-Range",
+        format!("bytes {start}-{}/{total}", end - 1),
+    )
 }
 
 /// The length that a 206 states.
 fn total_of(reply: &Reply) -> u64 {
-    let (_, value) = reply.headers.iter().find(|(name, _)| name == "Content-Range").unwrap();
+    let (_, value) = reply
+        .headers
+        .iter()
+        .find(|(name, _)| name == "Content-Range")
+        .unwrap();
     value.split_once('/').unwrap().1.parse().unwrap()
 }
 
@@ -42,14 +49,23 @@ fn is_part(reply: &Reply) -> bool {
 fn parts(
     change: impl Fn(Reply) -> Reply + Clone + Send + Sync + 'static,
 ) -> impl Fn(&Request, Reply) -> Reply + Clone + Send + Sync + 'static {
-    move |_, reply| if is_part(&reply) { change(reply) } else { reply }
+    move |_, reply| {
+        if is_part(&reply) {
+            change(reply)
+        } else {
+            reply
+        }
+    }
 }
 
 /// At most one full body is read, and what was in flight beside it.
 fn read_once(size: u64) -> impl Fn(&Site, Mode) + Send + Sync {
     move |site, _| {
         let sent = site.sent();
-        assert!(sent <= size + size / 50 + 4 * MIB, "{sent} bytes were sent for {size}");
+        assert!(
+            sent <= size + size / 50 + 4 * MIB,
+            "{sent} bytes were sent for {size}"
+        );
     }
 }
 
@@ -74,8 +90,17 @@ fn b02() -> Case {
         "206 begins before what was asked for, as caches of whole blocks do",
         "the overlap is read over and compared, never appended",
     )
-    .play(Play::slices().what("100,000 bytes early").over(EVERYWHERE).origin(ranges_always(early(100_000))))
-    .play(Play::slices().what("one byte early").origin(ranges_always(early(1))))
+    .play(
+        Play::slices()
+            .what("100,000 bytes early")
+            .over(EVERYWHERE)
+            .origin(ranges_always(early(100_000))),
+    )
+    .play(
+        Play::slices()
+            .what("one byte early")
+            .origin(ranges_always(early(1))),
+    )
     .play(
         Play::of(24 * MIB)
             .what("5 MiB early, once")
@@ -98,7 +123,12 @@ fn b03() -> Case {
         "refused; one request at a time from then on",
     )
     .play(Play::slices().origin(ranges_always(late.clone())))
-    .play(Play::large().what("beside the first body").modes(BEGINNING).origin(ranges_always(late)))
+    .play(
+        Play::large()
+            .what("beside the first body")
+            .modes(BEGINNING)
+            .origin(ranges_always(late)),
+    )
 }
 
 fn b04() -> Case {
@@ -114,8 +144,17 @@ fn b04() -> Case {
         "206 with fewer bytes than asked for",
         "taken; the rest is asked for anew",
     )
-    .play(Play::slices().over(EVERYWHERE).origin(ranges_always(shorter(300_000))))
-    .play(Play::small().what("of 20,000 bytes").modes(&[Mode::Resumed]).origin(ranges_always(shorter(20_000))))
+    .play(
+        Play::slices()
+            .over(EVERYWHERE)
+            .origin(ranges_always(shorter(300_000))),
+    )
+    .play(
+        Play::small()
+            .what("of 20,000 bytes")
+            .modes(&[Mode::Resumed])
+            .origin(ranges_always(shorter(20_000))),
+    )
     .also("src/answer.rs", "b04_b05_another_end")
 }
 
@@ -123,7 +162,11 @@ fn b05() -> Case {
     let longer = parts(|reply| {
         let (start, end) = range_of(&reply);
         let total = total_of(&reply);
-        brings(reply, (start, (end + 200_000).min(total)), &total.to_string())
+        brings(
+            reply,
+            (start, (end + 200_000).min(total)),
+            &total.to_string(),
+        )
     });
     let more = parts(|mut reply| {
         reply.framing = Framing::Declared(reply.body.len());
@@ -135,8 +178,17 @@ fn b05() -> Case {
         "206 with more bytes than asked for, or than it declares",
         "cut at the end of the slice",
     )
-    .play(Play::slices().what("more than asked for").origin(ranges_always(longer)))
-    .play(Play::slices().what("more than declared").over(HTTP1).origin(ranges_always(more.clone())))
+    .play(
+        Play::slices()
+            .what("more than asked for")
+            .origin(ranges_always(longer)),
+    )
+    .play(
+        Play::slices()
+            .what("more than declared")
+            .over(HTTP1)
+            .origin(ranges_always(more.clone())),
+    )
     .play(
         Play::slices()
             .what("more than declared, three times")
@@ -173,7 +225,13 @@ fn changes(play: Play, new: Resource) -> Play {
     play.modes(BEGINNING)
         .origin(move || {
             let (is_old, old, new) = (first(1), old.clone(), new.clone());
-            move |request, _| if is_old() { old.reply(request) } else { new.reply(request) }
+            move |request, _| {
+                if is_old() {
+                    old.reply(request)
+                } else {
+                    new.reply(request)
+                }
+            }
         })
         .ends_apart(End::Bytes(bytes), End::Fails(7, "changed"))
 }
@@ -199,12 +257,16 @@ fn b08() -> Case {
         "206 that does not know the length of the file",
         "accepted if start and validators are right",
     )
-    .play(Play::slices().origin(ranges_always(parts(|reply| {
-        let range = range_of(&reply);
-        brings(reply, range, "*")
-    }))).asked(|site, mode| {
-        assert_eq!(plain_requests(site), usize::from(mode != Mode::Resumed));
-    }))
+    .play(
+        Play::slices()
+            .origin(ranges_always(parts(|reply| {
+                let range = range_of(&reply);
+                brings(reply, range, "*")
+            })))
+            .asked(|site, mode| {
+                assert_eq!(plain_requests(site), usize::from(mode != Mode::Resumed));
+            }),
+    )
 }
 
 fn b09() -> Case {
@@ -214,7 +276,12 @@ fn b09() -> Case {
     });
     Case::new("B09", "206 without Content-Range", "refused")
         .play(Play::slices().origin(ranges_always(silent.clone())))
-        .play(Play::large().what("beside the first body").modes(BEGINNING).origin(ranges_always(silent)))
+        .play(
+            Play::large()
+                .what("beside the first body")
+                .modes(BEGINNING)
+                .origin(ranges_always(silent)),
+        )
         .also("src/answer.rs", "b09_to_b11_which_part_is_unclear")
 }
 
@@ -226,7 +293,11 @@ fn b10() -> Case {
         }))
     };
     let alone = |site: &Site, _: Mode| {
-        let one = site.exchanges().iter().filter(|e| !asks_range(&e.request)).count();
+        let one = site
+            .exchanges()
+            .iter()
+            .filter(|e| !asks_range(&e.request))
+            .count();
         assert!(one > 0, "nothing but ranges");
     };
     let accepted = |site: &Site, mode: Mode| {
@@ -237,28 +308,45 @@ fn b10() -> Case {
         "206 whose Content-Range is malformed",
         "refused, unless it is misspelt in a known way and says exactly what was asked for",
     )
-    .play(Play::slices().what("bytes=").origin(says(|_, _| "bytes=".to_owned())).asked(alone))
-    .play(Play::slices().what("(null)").origin(says(|_, _| "bytes (null)".to_owned())))
+    .play(
+        Play::slices()
+            .what("bytes=")
+            .origin(says(|_, _| "bytes=".to_owned()))
+            .asked(alone),
+    )
+    .play(
+        Play::slices()
+            .what("(null)")
+            .origin(says(|_, _| "bytes (null)".to_owned())),
+    )
     .play(
         Play::slices()
             .what("last before first")
-            .origin(says(|(start, _), total| format!("bytes {}-{start}/{total}", start + 9))),
+            .origin(says(|(start, _), total| {
+                format!("bytes {}-{start}/{total}", start + 9)
+            })),
     )
     .play(
         Play::slices()
             .what("another unit")
-            .origin(says(|(start, end), total| format!("items {start}-{}/{total}", end - 1))),
+            .origin(says(|(start, end), total| {
+                format!("items {start}-{}/{total}", end - 1)
+            })),
     )
     .play(
         Play::slices()
             .what("bytes: a-b/t")
-            .origin(says(|(start, end), total| format!("bytes: {start}-{}/{total}", end - 1)))
+            .origin(says(|(start, end), total| {
+                format!("bytes: {start}-{}/{total}", end - 1)
+            }))
             .asked(accepted),
     )
     .play(
         Play::slices()
             .what("a-b/t")
-            .origin(says(|(start, end), total| format!("{start}-{}/{total}", end - 1)))
+            .origin(says(|(start, end), total| {
+                format!("{start}-{}/{total}", end - 1)
+            }))
             .asked(accepted),
     )
 }
@@ -277,7 +365,10 @@ fn multipart(mut reply: Reply, ranges: &[(u64, u64)]) -> Reply {
     }
     reply.body = body.and("\r\n--THE \"END\"--\r\n");
     reply.headers.retain(|(name, _)| name != "Content-Range");
-    reply.replace("Content-Type", "multipart/byteranges; boundary=\"THE \\\"END\\\"\"")
+    reply.replace(
+        "Content-Type",
+        "multipart/byteranges; boundary=\"THE \\\"END\\\"\"",
+    )
 }
 
 fn b11() -> Case {
@@ -404,7 +495,9 @@ fn b16() -> Case {
         Play::slices()
             .what("PROTOCOL_ERROR, twice")
             .over(&[crate::common::origin::Via::Http2])
-            .origin(ranges_first(2, |_, reply| reply.fault(Point::Head, Act::ResetStream(1)))),
+            .origin(ranges_first(2, |_, reply| {
+                reply.fault(Point::Head, Act::ResetStream(1))
+            })),
     )
 }
 
@@ -424,7 +517,12 @@ fn b17() -> Case {
         "412 to a condition that holds",
         "no conditions any more; what the answers say is compared",
     )
-    .play(Play::slices().what("always").resource(suffixed).origin(strange))
+    .play(
+        Play::slices()
+            .what("always")
+            .resource(suffixed)
+            .origin(strange),
+    )
     .play(
         Play::large()
             .what("beside the first body")
@@ -432,13 +530,18 @@ fn b17() -> Case {
             .resource(suffixed)
             .origin(strange)
             .asked(|site, _| {
-                let parts = site.exchanges().iter().filter(|e| e.status == Some(206)).count();
+                let parts = site
+                    .exchanges()
+                    .iter()
+                    .filter(|e| e.status == Some(206))
+                    .count();
                 assert!(parts > 1, "ranges were given up");
             }),
     )
-    .play(
-        changes(Play::slices().what("the file has changed"), Resource::new(12, 3 * MIB + 5))
-    )
+    .play(changes(
+        Play::slices().what("the file has changed"),
+        Resource::new(12, 3 * MIB + 5),
+    ))
 }
 
 fn b18() -> Case {
@@ -459,7 +562,12 @@ fn b19() -> Case {
         "refused; a single stream of the bytes as they are stored",
     )
     .play(Play::slices().origin(ranges_always(encoded.clone())))
-    .play(Play::large().what("beside the first body").modes(BEGINNING).origin(ranges_always(encoded)))
+    .play(
+        Play::large()
+            .what("beside the first body")
+            .modes(BEGINNING)
+            .origin(ranges_always(encoded)),
+    )
 }
 
 fn b20() -> Case {
@@ -496,17 +604,24 @@ fn b21() -> Case {
         "a range of the tail is answered after seconds, as a cache fetches the whole first",
         "waited for, not asked for twice",
     )
-    .play(Play::slices().origin(ranges_always(|_, mut reply: Reply| {
-        reply.latency = Duration::from_secs(3);
-        reply
-    })).asked(|site, _| {
-        let exchanges = site.exchanges();
-        let mut asked: Vec<_> = exchanges.iter().filter_map(|e| e.request.header("range")).collect();
-        let all = asked.len();
-        asked.sort_unstable();
-        asked.dedup();
-        assert_eq!(asked.len(), all, "a range was asked for twice");
-    }))
+    .play(
+        Play::slices()
+            .origin(ranges_always(|_, mut reply: Reply| {
+                reply.latency = Duration::from_secs(3);
+                reply
+            }))
+            .asked(|site, _| {
+                let exchanges = site.exchanges();
+                let mut asked: Vec<_> = exchanges
+                    .iter()
+                    .filter_map(|e| e.request.header("range"))
+                    .collect();
+                let all = asked.len();
+                asked.sort_unstable();
+                asked.dedup();
+                assert_eq!(asked.len(), all, "a range was asked for twice");
+            }),
+    )
 }
 
 fn b22() -> Case {
@@ -533,15 +648,20 @@ fn b23() -> Case {
         "slices overlap when the tail of a slow one is taken over",
         "no byte is written twice with another content",
     )
-    .play(Play::large().modes(BEGINNING).origin(|| {
-        let is_slow = first(2);
-        move |request, mut reply| {
-            if asks_range(request) && is_slow() {
-                reply.limit = Some(MIB / 2);
-            }
-            reply
-        }
-    }).asked(|site, _| assert!(most_active(&site.exchanges()) > 2)))
+    .play(
+        Play::large()
+            .modes(BEGINNING)
+            .origin(|| {
+                let is_slow = first(2);
+                move |request, mut reply| {
+                    if asks_range(request) && is_slow() {
+                        reply.limit = Some(MIB / 2);
+                    }
+                    reply
+                }
+            })
+            .asked(|site, _| assert!(most_active(&site.exchanges()) > 2)),
+    )
     .also("src/schedule/tests.rs", "every_byte_arrives_exactly_once")
 }
 
@@ -551,7 +671,10 @@ fn b24() -> Case {
             let (start, end) = range_of(&reply);
             reply.body = Body::generated(99, start..end);
             reply
-                .replace("Content-Range", format!("bytes {start}-{}/{total}", end - 1))
+                .replace(
+                    "Content-Range",
+                    format!("bytes {start}-{}/{total}", end - 1),
+                )
                 .replace("ETag", "\"another\"")
         })
     };
@@ -560,6 +683,14 @@ fn b24() -> Case {
         "the answer to somebody else's request",
         "refused by its length or validator",
     )
-    .play(Play::slices().what("of another length").origin(ranges_first(2, other(5 * MIB))))
-    .play(Play::slices().what("of the same length").origin(ranges_first(2, other(3 * MIB + 5))))
+    .play(
+        Play::slices()
+            .what("of another length")
+            .origin(ranges_first(2, other(5 * MIB))),
+    )
+    .play(
+        Play::slices()
+            .what("of the same length")
+            .origin(ranges_first(2, other(3 * MIB + 5))),
+    )
 }

@@ -15,7 +15,9 @@ use crate::common::origin::server::files::Resource;
 use crate::common::origin::server::script::{Act, Point, Reply, Request};
 use crate::common::origin::{MIB, Site, asks_range};
 
-section!(c01, c02, c03, c04, c05, c06, c07, c08, c09, c10, c11, c12, c13);
+section!(
+    c01, c02, c03, c04, c05, c06, c07, c08, c09, c10, c11, c12, c13
+);
 
 const CHANGED: i32 = 7;
 const NETWORK: i32 = 4;
@@ -27,7 +29,11 @@ fn version(seed: u64) -> Arc<Vec<u8>> {
 }
 
 fn nobody_begins_anew(site: &Site, mode: Mode) {
-    assert_eq!(plain_requests(site), usize::from(mode != Mode::Resumed), "begun anew");
+    assert_eq!(
+        plain_requests(site),
+        usize::from(mode != Mode::Resumed),
+        "begun anew"
+    );
 }
 
 fn c01() -> Case {
@@ -85,19 +91,26 @@ fn c01() -> Case {
 }
 
 fn c02() -> Case {
-    Case::new("C02", "Last-Modified changes, the strong ETag does not", "the tag is right: nothing happens")
-        .play(
-            Play::slices()
-                .origin(|| {
-                    let count = AtomicUsize::new(0);
-                    move |_, reply: Reply| {
-                        let second = count.fetch_add(1, Ordering::Relaxed) % 60;
-                        reply.replace("Last-Modified", format!("Mon, 02 Mar 2026 11:00:{second:02} GMT"))
-                    }
-                })
-                .asked(nobody_begins_anew),
-        )
-        .also("src/entity.rs", "agreement")
+    Case::new(
+        "C02",
+        "Last-Modified changes, the strong ETag does not",
+        "the tag is right: nothing happens",
+    )
+    .play(
+        Play::slices()
+            .origin(|| {
+                let count = AtomicUsize::new(0);
+                move |_, reply: Reply| {
+                    let second = count.fetch_add(1, Ordering::Relaxed) % 60;
+                    reply.replace(
+                        "Last-Modified",
+                        format!("Mon, 02 Mar 2026 11:00:{second:02} GMT"),
+                    )
+                }
+            })
+            .asked(nobody_begins_anew),
+    )
+    .also("src/entity.rs", "agreement")
 }
 
 fn weak(r: &mut Resource) {
@@ -176,8 +189,18 @@ fn c04() -> Case {
         "two nodes have different ETags for the same bytes",
         "treated as a change: begun anew, and given up if it goes on; never mixed",
     )
-    .play(Play::slices().what("five answers").origin(nodes(5)).ends_apart(End::Whole, End::WholeOr(CHANGED)))
-    .play(Play::slices().what("every second answer").origin(nodes(usize::MAX)).ends_apart(End::WholeOr(NETWORK), End::WholeOr(CHANGED)))
+    .play(
+        Play::slices()
+            .what("five answers")
+            .origin(nodes(5))
+            .ends_apart(End::Whole, End::WholeOr(CHANGED)),
+    )
+    .play(
+        Play::slices()
+            .what("every second answer")
+            .origin(nodes(usize::MAX))
+            .ends_apart(End::WholeOr(NETWORK), End::WholeOr(CHANGED)),
+    )
     .unmet("it is not tried to stay with one of the nodes by its address")
 }
 
@@ -188,9 +211,14 @@ fn c05() -> Case {
         "no validator at all",
         "ranges within one run, held together by the length; a part is never gone on with",
     )
-    .play(Play::large().modes(BEGINNING).resource(bare).asked(|site, _| {
-        assert!(site.exchanges().iter().any(|e| e.status == Some(206)));
-    }))
+    .play(
+        Play::large()
+            .modes(BEGINNING)
+            .resource(bare)
+            .asked(|site, _| {
+                assert!(site.exchanges().iter().any(|e| e.status == Some(206)));
+            }),
+    )
     .play(
         Play::small()
             .what("a part of an earlier run")
@@ -261,7 +289,9 @@ fn c07() -> Case {
 }
 
 /// Adds these header fields to every answer.
-fn stating(fields: Vec<(&'static str, String)>) -> impl Fn() -> Box<crate::common::origin::Behaviour> {
+fn stating(
+    fields: Vec<(&'static str, String)>,
+) -> impl Fn() -> Box<crate::common::origin::Behaviour> {
     move || {
         let fields = fields.clone();
         Box::new(move |_, reply| {
@@ -301,7 +331,10 @@ const VERIFIED: &str = "verified by";
 
 /// A small file from an origin that states this.
 fn states(what: &'static str, fields: &[(&'static str, String)]) -> Play {
-    Play::small().what(what).modes(BEGINNING).origin(stating(fields.to_vec()))
+    Play::small()
+        .what(what)
+        .modes(BEGINNING)
+        .origin(stating(fields.to_vec()))
 }
 
 fn c08() -> Case {
@@ -317,17 +350,29 @@ fn c08() -> Case {
     .play(states("of S3", &[tag(&right.md5_hex, ""), s3()]).says(VERIFIED))
     .play(states("of S3, wrong", &[tag(&wrong.md5_hex, ""), s3()]).ends(End::Corrupt))
     .play(other("of 17 parts", &[tag(&wrong.md5_hex, "-17"), s3()]))
-    .play(other("SSE-KMS", &[
-        tag(&wrong.md5_hex, ""),
-        s3(),
-        ("x-amz-server-side-encryption", "aws:kms".to_owned()),
-    ]))
-    .play(other("SSE-C", &[
-        tag(&wrong.md5_hex, ""),
-        s3(),
-        ("x-amz-server-side-encryption-customer-algorithm", "AES256".to_owned()),
-    ]))
-    .play(other("of CloudFront", &[tag(&wrong.md5_hex, ""), ("x-amz-cf-id", "1".to_owned())]))
+    .play(other(
+        "SSE-KMS",
+        &[
+            tag(&wrong.md5_hex, ""),
+            s3(),
+            ("x-amz-server-side-encryption", "aws:kms".to_owned()),
+        ],
+    ))
+    .play(other(
+        "SSE-C",
+        &[
+            tag(&wrong.md5_hex, ""),
+            s3(),
+            (
+                "x-amz-server-side-encryption-customer-algorithm",
+                "AES256".to_owned(),
+            ),
+        ],
+    ))
+    .play(other(
+        "of CloudFront",
+        &[tag(&wrong.md5_hex, ""), ("x-amz-cf-id", "1".to_owned())],
+    ))
     .play(other("of an unknown server", &[tag(&wrong.md5_hex, "")]))
 }
 
@@ -342,10 +387,13 @@ fn c09() -> Case {
     .play(states("right", &[goog(&right.md5)]).says(VERIFIED))
     .play(states("wrong", &[goog(&wrong.md5)]).ends(End::Corrupt))
     .play(
-        states("of the packed bytes", &[
-            goog(&wrong.md5),
-            ("x-goog-stored-content-encoding", "gzip".to_owned()),
-        ])
+        states(
+            "of the packed bytes",
+            &[
+                goog(&wrong.md5),
+                ("x-goog-stored-content-encoding", "gzip".to_owned()),
+            ],
+        )
         .says("no checksum"),
     )
 }
@@ -375,9 +423,21 @@ fn c11() -> Case {
         "the former is held against the file, the latter ignored",
     )
     .play(states("FULL_OBJECT", &[sha(&right.sha256), kind("FULL_OBJECT")]).says(VERIFIED))
-    .play(states("FULL_OBJECT, wrong", &[sha(&wrong.sha256), kind("FULL_OBJECT")]).ends(End::Corrupt))
+    .play(
+        states(
+            "FULL_OBJECT, wrong",
+            &[sha(&wrong.sha256), kind("FULL_OBJECT")],
+        )
+        .ends(End::Corrupt),
+    )
     .play(states("COMPOSITE", &[sha(&wrong.sha256), kind("COMPOSITE")]).says("no checksum"))
-    .play(states("of 3 parts", &[sha(&format!("{}-3", wrong.sha256)), kind("FULL_OBJECT")]).says("no checksum"))
+    .play(
+        states(
+            "of 3 parts",
+            &[sha(&format!("{}-3", wrong.sha256)), kind("FULL_OBJECT")],
+        )
+        .says("no checksum"),
+    )
     .also("src/resolve/checksum.rs", "c09_c10_c11_header_fields")
 }
 
@@ -410,18 +470,54 @@ fn c12() -> Case {
         "SHA256SUMS and the like: GNU, BSD, paths, CRLF, capitals, duplicates, signatures",
         "read; what could mean two things means nothing",
     )
-    .play(found(beside("a digest alone", "/x.bin.sha256", format!("{right}\n"))))
-    .play(found(beside("capitals and CRLF", "/x.bin.sha256", format!("{}  x.bin\r\n", right.to_uppercase()))))
-    .play(found(beside("BSD", "/x.bin.md5", format!("MD5 (x.bin) = {md5}\n"))))
-    .play(found(beside("GNU, binary", "/SHA256SUMS", format!("{wrong}  y.bin\n{right} *x.bin\n"))))
-    .play(found(beside("with a path", "/MD5SUMS", format!("{md5}  ./x.bin\n"))))
-    .play(found(beside("signed", "/SHA256SUMS", format!(
-        "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{right}  x.bin\n\
+    .play(found(beside(
+        "a digest alone",
+        "/x.bin.sha256",
+        format!("{right}\n"),
+    )))
+    .play(found(beside(
+        "capitals and CRLF",
+        "/x.bin.sha256",
+        format!("{}  x.bin\r\n", right.to_uppercase()),
+    )))
+    .play(found(beside(
+        "BSD",
+        "/x.bin.md5",
+        format!("MD5 (x.bin) = {md5}\n"),
+    )))
+    .play(found(beside(
+        "GNU, binary",
+        "/SHA256SUMS",
+        format!("{wrong}  y.bin\n{right} *x.bin\n"),
+    )))
+    .play(found(beside(
+        "with a path",
+        "/MD5SUMS",
+        format!("{md5}  ./x.bin\n"),
+    )))
+    .play(found(beside(
+        "signed",
+        "/SHA256SUMS",
+        format!(
+            "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{right}  x.bin\n\
          -----BEGIN PGP SIGNATURE-----\n\niQ==\n-----END PGP SIGNATURE-----\n"
-    ))))
-    .play(unsure(beside("twice, and different", "/x.bin.sha256", format!("{wrong}  x.bin\n{right}  x.bin\n"))))
-    .play(unsure(beside("a page", "/x.bin.sha256", "<html>soft 404</html>".to_owned())))
-    .play(unsure(beside("of another file", "/x.bin.sha256", format!("{wrong}  y.bin\n"))))
+        ),
+    )))
+    .play(unsure(beside(
+        "twice, and different",
+        "/x.bin.sha256",
+        format!("{wrong}  x.bin\n{right}  x.bin\n"),
+    )))
+    .play(unsure(beside(
+        "a page",
+        "/x.bin.sha256",
+        "<html>soft 404</html>".to_owned(),
+    )))
+    .play(unsure(beside(
+        "of another file",
+        "/x.bin.sha256",
+        format!("{wrong}  y.bin\n"),
+    )))
     .play(beside("wrong", "/x.bin.sha256", format!("{wrong}  x.bin\n")).ends(End::Corrupt))
     .also("src/sums.rs", "c12_lists_of_a_folder")
 }
@@ -445,8 +541,32 @@ fn c13() -> Case {
         "the checksum is wrong at the end",
         "exit 3 and NAME.corrupt; a stream tells it behind its last byte",
     )
-    .play(Play::small().what("given by the user").over(super::case::EVERYWHERE).options(&["--checksum", WRONG]).ends(End::Corrupt).says("checksum"))
-    .play(Play::slices().what("in ranges").options(&["--checksum", WRONG]).ends(End::Corrupt))
-    .play(Play::of(1000).what("no length").modes(BEGINNING).resource(|r| r.length = false).options(&["--checksum", WRONG]).ends(End::Corrupt))
-    .play(damaged(Play::small().what("damaged once")).modes(&[Mode::Cold]).ends(End::Fails(3, "checksum")).options(&["--checksum", WRONG]))
+    .play(
+        Play::small()
+            .what("given by the user")
+            .over(super::case::EVERYWHERE)
+            .options(&["--checksum", WRONG])
+            .ends(End::Corrupt)
+            .says("checksum"),
+    )
+    .play(
+        Play::slices()
+            .what("in ranges")
+            .options(&["--checksum", WRONG])
+            .ends(End::Corrupt),
+    )
+    .play(
+        Play::of(1000)
+            .what("no length")
+            .modes(BEGINNING)
+            .resource(|r| r.length = false)
+            .options(&["--checksum", WRONG])
+            .ends(End::Corrupt),
+    )
+    .play(
+        damaged(Play::small().what("damaged once"))
+            .modes(&[Mode::Cold])
+            .ends(End::Fails(3, "checksum"))
+            .options(&["--checksum", WRONG]),
+    )
 }

@@ -39,8 +39,18 @@ fn f01() -> Case {
         "no space, a limit, a read-only disk, a folder that is gone",
         "exit 5, and what there is stays for the next run",
     )
-    .play(full("no room for all of it", "size=16000000", "size=4m", "no space"))
-    .play(full("no room on the way", "size=16000000&length=off", "size=4m", "no space"))
+    .play(full(
+        "no room for all of it",
+        "size=16000000",
+        "size=4m",
+        "no space",
+    ))
+    .play(full(
+        "no room on the way",
+        "size=16000000&length=off",
+        "size=4m",
+        "no space",
+    ))
     .play(full("read-only", "size=10", "ro", "read-only"))
     .play(
         Play::scene(|via, _| {
@@ -51,7 +61,9 @@ fn f01() -> Case {
                 "trap '' XFSZ; ulimit -f 2000; exec '{}' --cacert ca.pem '{url}'",
                 Hs::PROGRAM
             );
-            hs.run_program("bash", &["-c", &script]).exits(DISK).explains("too large");
+            hs.run_program("bash", &["-c", &script])
+                .exits(DISK)
+                .explains("too large");
             assert!(!hs.files().contains(&"x.bin".to_owned()));
         })
         .what("a limit of file sizes")
@@ -83,7 +95,10 @@ fn f01() -> Case {
         .over(EVERYWHERE)
         .modes(STREAM),
     )
-    .also("src/sink/torture.rs", "every_call_that_fails_once_leaves_the_truth")
+    .also(
+        "src/sink/torture.rs",
+        "every_call_that_fails_once_leaves_the_truth",
+    )
 }
 
 /// Runs `hs` with a destination that is a disk of memory with these options, and says what is left there.
@@ -100,7 +115,12 @@ fn on_a_disk(site: &Site, options: &str, url: &str) -> (Done, Vec<String>) {
     let words = [dir.to_str().unwrap(), options, Hs::PROGRAM, url];
     let arguments = [&["-rm", "sh", "-c", SCRIPT, "sh"][..], &words].concat();
     let done = hs.run_program("unshare", &arguments);
-    assert_ne!(done.code, Some(99), "this user may not mount: {}", done.stderr);
+    assert_ne!(
+        done.code,
+        Some(99),
+        "this user may not mount: {}",
+        done.stderr
+    );
     let left = fs::read_to_string(hs.home().join("left")).unwrap();
     (done, left.lines().map(str::to_owned).collect())
 }
@@ -201,38 +221,42 @@ const SLOW: &str = "/x.bin?size=8388608&limit=3145728";
 const SIZE: u64 = 8 * MIB;
 
 fn f03() -> Case {
-    Case::new("F03", "two of them on one target", "the second ends with 8, the first goes on")
-        .play(
-            Play::scene(|via, _| {
-                let site = Site::new(via);
-                let hs = Hs::trusting(&site);
-                let url = site.url(SLOW);
-                let running = hs.start(&["-t", "8", &url]);
-                site.wait_for_sent(MIB);
-                hs.run(&["-t", "8", &url]).exits(BUSY).explains("in use");
-                running.wait().exits(0);
-                hs.assert_only("x.bin", &bytes_of("/x.bin", SIZE));
-            })
-            .what("at once")
-            .over(EVERYWHERE)
-            .modes(FILE),
-        )
-        .play(
-            Play::scene(|via, _| {
-                let site = Site::new(via);
-                let hs = Hs::trusting(&site);
-                let url = site.url(SLOW);
-                let stopped = hs.start(&["-t", "8", &url]);
-                site.wait_for_sent(MIB);
-                stopped.signal(Signal::STOP);
-                hs.run(&["-t", "8", &url]).exits(BUSY);
-                stopped.kill();
-                hs.run(&["-t", "8", &url]).exits(0);
-                hs.assert_only("x.bin", &bytes_of("/x.bin", SIZE));
-            })
-            .what("and the first is killed")
-            .modes(FILE),
-        )
+    Case::new(
+        "F03",
+        "two of them on one target",
+        "the second ends with 8, the first goes on",
+    )
+    .play(
+        Play::scene(|via, _| {
+            let site = Site::new(via);
+            let hs = Hs::trusting(&site);
+            let url = site.url(SLOW);
+            let running = hs.start(&["-t", "8", &url]);
+            site.wait_for_sent(MIB);
+            hs.run(&["-t", "8", &url]).exits(BUSY).explains("in use");
+            running.wait().exits(0);
+            hs.assert_only("x.bin", &bytes_of("/x.bin", SIZE));
+        })
+        .what("at once")
+        .over(EVERYWHERE)
+        .modes(FILE),
+    )
+    .play(
+        Play::scene(|via, _| {
+            let site = Site::new(via);
+            let hs = Hs::trusting(&site);
+            let url = site.url(SLOW);
+            let stopped = hs.start(&["-t", "8", &url]);
+            site.wait_for_sent(MIB);
+            stopped.signal(Signal::STOP);
+            hs.run(&["-t", "8", &url]).exits(BUSY);
+            stopped.kill();
+            hs.run(&["-t", "8", &url]).exits(0);
+            hs.assert_only("x.bin", &bytes_of("/x.bin", SIZE));
+        })
+        .what("and the first is killed")
+        .modes(FILE),
+    )
 }
 
 fn f04() -> Case {
@@ -299,8 +323,16 @@ fn interrupt(site: &Site, hs: &Hs, url: &str, signal: Signal, code: i32) {
     site.wait_for_sent(site.sent() + SIZE / 4);
     let begun = Instant::now();
     running.signal(signal);
-    running.wait().exits(code).says("interrupted").says("hint: ");
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    running
+        .wait()
+        .exits(code)
+        .says("interrupted")
+        .says("hint: ");
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begun.elapsed()
+    );
     assert_eq!(hs.files(), ["x.bin.part", "x.bin.part.json"]);
     site.settle();
 }
@@ -388,7 +420,10 @@ fn f05() -> Case {
         .what("the part was cut")
         .modes(RESUMED),
     )
-    .also("src/sink/file.rs", "a_control_file_cut_or_damaged_anywhere_claims_no_unwritten_byte")
+    .also(
+        "src/sink/file.rs",
+        "a_control_file_cut_or_damaged_anywhere_claims_no_unwritten_byte",
+    )
 }
 
 fn f06() -> Case {
@@ -416,17 +451,24 @@ fn f06() -> Case {
     .play(killed("ranges", ""))
     .play(killed("a single stream", "&ranges=none"))
     .also("tests/resume.rs", "kill_9_over_http2_costs_little")
-    .also("src/sink/file.rs", "after_a_kill_at_most_a_few_mebibytes_are_missing")
+    .also(
+        "src/sink/file.rs",
+        "after_a_kill_at_most_a_few_mebibytes_are_missing",
+    )
 }
 
 /// Whether the range of a request has this offset in it, which every play chooses so that only one request asks for it.
 fn asks_for(request: &Request, offset: u64) -> bool {
-    let range = request.header("range").and_then(|r| r.strip_prefix("bytes="));
+    let range = request
+        .header("range")
+        .and_then(|r| r.strip_prefix("bytes="));
     let Some((start, end)) = range.and_then(|r| r.split_once('-')) else {
         return false;
     };
     start.parse::<u64>().is_ok_and(|start| start <= offset)
-        && end.parse::<u64>().map_or(end.is_empty(), |end| offset <= end)
+        && end
+            .parse::<u64>()
+            .map_or(end.is_empty(), |end| offset <= end)
 }
 
 fn f07() -> Case {
@@ -477,10 +519,26 @@ fn f08() -> Case {
         "the slice that all others wait for keeps failing, or stalls",
         "taken over before anything else; the others wait when the buffer is full",
     )
-    .play(fault("503, three times", |_| Reply::new(503, "busy\n".into()), 3))
-    .play(fault("a reset", |reply| reply.fault(Point::Body(100_000), Act::Reset), 2))
-    .play(fault("a stall", |reply| reply.fault(Point::Body(100_000), Act::Stall(None)), 1))
-    .play(fault("a stall before the answer", |reply| reply.fault(Point::Head, Act::Stall(None)), 1))
+    .play(fault(
+        "503, three times",
+        |_| Reply::new(503, "busy\n".into()),
+        3,
+    ))
+    .play(fault(
+        "a reset",
+        |reply| reply.fault(Point::Body(100_000), Act::Reset),
+        2,
+    ))
+    .play(fault(
+        "a stall",
+        |reply| reply.fault(Point::Body(100_000), Act::Stall(None)),
+        1,
+    ))
+    .play(fault(
+        "a stall before the answer",
+        |reply| reply.fault(Point::Head, Act::Stall(None)),
+        1,
+    ))
 }
 
 fn f09() -> Case {
@@ -494,7 +552,8 @@ fn f09() -> Case {
             let play = Play::small();
             let nth = first(2);
             let site = Site::behaving(via, move |_, reply| match nth() {
-                true => Reply::new(503, "busy\n".into()).with("Retry-After", "Mon, 02 Mar 2026 10:00:00 GMT"),
+                true => Reply::new(503, "busy\n".into())
+                    .with("Retry-After", "Mon, 02 Mar 2026 10:00:00 GMT"),
                 false => reply,
             });
             site.set("/x.bin", play.resource.clone());
@@ -502,12 +561,18 @@ fn f09() -> Case {
             leave_behind(&hs.dir(), &site.url("/x.bin"), &play);
             let future = std::time::SystemTime::now() + Duration::from_secs(3_000_000_000);
             for name in hs.files() {
-                let file = fs::File::options().write(true).open(hs.dir().join(name)).unwrap();
+                let file = fs::File::options()
+                    .write(true)
+                    .open(hs.dir().join(name))
+                    .unwrap();
                 file.set_modified(future).unwrap();
             }
             hs.run(&[&site.url("/x.bin")]).exits(0);
             hs.assert_only("x.bin", &play.bytes());
-            assert!(site.exchanges().iter().all(|e| asks_range(&e.request)), "begun anew");
+            assert!(
+                site.exchanges().iter().all(|e| asks_range(&e.request)),
+                "begun anew"
+            );
         })
         .modes(RESUMED),
     )

@@ -18,8 +18,16 @@ fn f10() -> Case {
     .play(url("%2F", "/a/..%2F..%2Fup.bin", "_.._up.bin"))
     .play(url("NUL", "/a%00b.bin", "a_b.bin"))
     .play(url("a device of Windows", "/NUL.txt", "_NUL.txt"))
-    .play(url("dots and spaces at the ends", "/%20..name.bin.%20", "name.bin"))
-    .play(url("right to left", "/photo%E2%80%AEgpj.exe", "photogpj.exe"))
+    .play(url(
+        "dots and spaces at the ends",
+        "/%20..name.bin.%20",
+        "name.bin",
+    ))
+    .play(url(
+        "right to left",
+        "/photo%E2%80%AEgpj.exe",
+        "photogpj.exe",
+    ))
     .play(url("hidden", "/.bashrc", "bashrc"))
     .play(url("empty", "/", "download.bin"))
     .play(url("spaces alone", "/%20%20", "download.bin"))
@@ -53,17 +61,37 @@ fn f11() -> Case {
         "Content-Disposition against its grammar",
         "read as browsers read it; filename* goes before filename",
     )
-    .play(says("a semicolon at the end", "attachment; filename=\"a.bin\";", "a.bin"))
-    .play(says("spaces without quotes", "attachment; filename=a b c.bin", "a b c.bin"))
+    .play(says(
+        "a semicolon at the end",
+        "attachment; filename=\"a.bin\";",
+        "a.bin",
+    ))
+    .play(says(
+        "spaces without quotes",
+        "attachment; filename=a b c.bin",
+        "a b c.bin",
+    ))
     .play(says(
         "both",
         "attachment; filename=\"plain.bin\"; filename*=UTF-8''gr%C3%B6%C3%9Fe.bin",
         "größe.bin",
     ))
-    .play(says("RFC 2047", "attachment; filename=\"=?UTF-8?B?w6QuYmlu?=\"", "ä.bin"))
+    .play(says(
+        "RFC 2047",
+        "attachment; filename=\"=?UTF-8?B?w6QuYmlu?=\"",
+        "ä.bin",
+    ))
     .play(says("raw UTF-8", "attachment; filename=\"ä.bin\"", "ä.bin"))
-    .play(says("no closing quote", "attachment; filename=\"a.bin", "a.bin"))
-    .play(says("up and away", "attachment; filename=\"../../up.bin\"", "_.._up.bin"))
+    .play(says(
+        "no closing quote",
+        "attachment; filename=\"a.bin",
+        "a.bin",
+    ))
+    .play(says(
+        "up and away",
+        "attachment; filename=\"../../up.bin\"",
+        "_.._up.bin",
+    ))
     .play(says("empty", "attachment; filename=\"\"", "x.bin"))
     .also("src/resolve/disposition.rs", "fields_as_servers_send_them")
 }

@@ -68,6 +68,13 @@ impl Hs {
         self.start(arguments).wait()
     }
 
+    /// Runs `hs` with these variables in its environment.
+    pub fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Done {
+        let mut command = Command::new(Self::PROGRAM);
+        command.args(&self.options).args(arguments);
+        self.launch_with(command, variables).wait()
+    }
+
     /// Runs `hs` with these arguments alone.
     pub fn run_bare(&self, arguments: &[&str]) -> Done {
         let mut command = Command::new(Self::PROGRAM);
@@ -123,12 +130,17 @@ impl Hs {
         self.assert_file(name, expected);
     }
 
-    fn launch(&self, mut command: Command) -> Running {
+    fn launch(&self, command: Command) -> Running {
+        self.launch_with(command, &[])
+    }
+
+    fn launch_with(&self, mut command: Command, variables: &[(&str, &str)]) -> Running {
         // No proxy, no locale, no configuration of whoever runs the tests.
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.home.path())
+            .envs(variables.iter().copied())
             .current_dir(self.home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -3,4 +3,5 @@
 pub mod capture;
 pub mod hs;
 pub mod origin;
+pub mod proxy;
 pub mod schema;

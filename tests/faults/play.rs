@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hydrastream::download::{self, Context, Destination, Outcome, Search, Turn};
+use hydrastream::download::{self, Context, Destination, Hosts, Outcome, Pace, Search, Turn};
 use hydrastream::hash::{Algorithm, Checksum, Hasher};
 use hydrastream::net::{self, Client};
 use hydrastream::report::{self, Reporter, Style};
-use hydrastream::resolve::Source;
+use hydrastream::resolve::{Session, Source};
 use hydrastream::retry::Policy;
 use hydrastream::sink::Output;
 use hydrastream::{Error, fingerprint, plan};
@@ -270,16 +270,16 @@ impl Stage<'_> {
         let fingerprint = Arc::new(fingerprint::find(world.browser).unwrap());
         let open_slices = fingerprint.slice.open;
         let client = Client::new(net::Options {
-            fingerprint,
-            insecure: false,
             cacert: Some(ca),
-            connect_timeout: Duration::from_secs(15),
             window: 512 * 1024,
+            ..net::Options::new(fingerprint)
         });
         Context {
             client: client.unwrap(),
+            session: Session::default(),
             destination: Destination::new(self.dir()),
             threads: world.threads,
+            sockets: None,
             chunks: chunks(world),
             open_slices,
             policy: Policy {
@@ -288,6 +288,9 @@ impl Stage<'_> {
                 ..Policy::default()
             },
             stall: STALL,
+            give_up_after: None,
+            hosts: Hosts::default(),
+            pace: Pace::default(),
             algorithms: vec![Algorithm::Crc32c],
             search: Search::Off,
             unverified: true.into(),

@@ -7,7 +7,7 @@ use boring::error::ErrorStack;
 use boring::hash::MessageDigest;
 use boring::nid::Nid;
 use boring::pkey::{PKey, Private};
-use boring::ssl::{AlpnError, SslAcceptor, SslMethod, SslVersion};
+use boring::ssl::{AlpnError, SslAcceptor, SslMethod, SslVerifyMode, SslVersion};
 use boring::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use boring::x509::{X509, X509NameBuilder};
 
@@ -23,6 +23,8 @@ pub struct TlsConfig {
     pub groups: Option<String>,
     /// The newest version, TLS 1.3 if `None`.
     pub max_version: Option<SslVersion>,
+    /// Whether clients must show a certificate; any will do.
+    pub wants_certificate: bool,
 }
 
 impl Default for TlsConfig {
@@ -31,6 +33,7 @@ impl Default for TlsConfig {
             alpn: vec![Protocol::Http2, Protocol::Http11],
             groups: None,
             max_version: None,
+            wants_certificate: false,
         }
     }
 }
@@ -45,12 +48,22 @@ pub(super) fn acceptor(config: &TlsConfig) -> Result<(SslAcceptor, String), Erro
     if let Some(groups) = &config.groups {
         builder.set_curves_list(groups)?;
     }
+    if config.wants_certificate {
+        let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
+        builder.set_verify_callback(mode, |_, _| true);
+    }
     let offered = config.alpn.clone();
     builder.set_alpn_select_callback(move |_, client| {
         choose(&offered, client).ok_or(AlpnError::NOACK)
     });
     let pem = certificate.to_pem()?;
     Ok((builder.build(), String::from_utf8_lossy(&pem).into_owned()))
+}
+
+/// A certificate and its key for a client, both in PEM.
+pub fn identity() -> Result<[Vec<u8>; 2], ErrorStack> {
+    let (certificate, key) = certificate()?;
+    Ok([certificate.to_pem()?, key.private_key_to_pem_pkcs8()?])
 }
 
 /// The first protocol of ours in the client's list, a sequence of length-prefixed names.
