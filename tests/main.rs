@@ -21,6 +21,7 @@ mod faces;
 mod faults;
 mod files;
 mod fingerprints;
+mod flow;
 mod json_lines;
 mod layers;
 mod options_net;

@@ -14,6 +14,7 @@ use crate::answer::{self, Refusal};
 use crate::entity::Validator;
 use crate::fingerprint::headers::Places;
 use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
+use crate::page;
 use crate::range::ByteRange;
 use crate::resolve::{head, plain};
 use crate::retry::Failure;
@@ -71,13 +72,20 @@ impl File<'_> {
         place: &Place,
         answered: &Cell<bool>,
     ) -> Result<(), Trouble> {
-        let mut transfer = self.job.context.client.start(self.request(chunk, place));
+        let mut transfer = self.job.client().start(self.request(chunk, place));
         let head = tokio::select! {
             head = timed(self.job.context.stall, head(&mut transfer)) => head?,
             () = self.robbed(chunk.id) => return Ok(()),
         };
         let now = Context::wall_clock();
-        self.job.context.session.learn(&place.url, &head, now)?;
+        let context = self.job.context;
+        context.session.learn(&place.url, &head, now)?;
+        if context.sockets.is_none() {
+            place.share.gate.takes(transfer.streams());
+        }
+        if let Some(guard) = page::challenge(&head) {
+            return Err(Failure::Refused(Refusal::Challenge(guard)).into());
+        }
         let slice = answer::slice(&head, chunk.range, chunk.open, &self.resource.entity)
             .map_err(|refusal| Failure::of(refusal, &head, now))?;
         answered.set(true);

@@ -4,12 +4,13 @@
 //! go on. It may be overdrawn by one callback's bytes (16 KiB), because libcurl delivers all or nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::BytesMut;
 use curl::easy::{Handler, WriteError};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{BLOCK, Block, Error, Event, Options, tls};
+use super::{BLOCK, Block, Error, Event, Options, hooks, tls};
 use crate::fingerprint::Fingerprint;
 use crate::http::{Head, Headers, Protocol};
 
@@ -17,6 +18,10 @@ use crate::http::{Head, Headers, Protocol};
 pub(super) struct Body {
     /// The other end is the flow's `Transfer`.
     events: UnboundedSender<Event>,
+    /// Gets the number of streams that the server takes, before the head is sent.
+    streams: Arc<AtomicU32>,
+    /// Address of the easy handle this belongs to; 0 before it has one.
+    handle: usize,
     /// Worn by the connection, if this transfer opens one.
     fingerprint: Arc<Fingerprint>,
     /// For the head: libcurl is asked for one URL and follows no redirect.
@@ -39,9 +44,15 @@ pub(super) struct Body {
 }
 
 impl Body {
-    pub(super) fn new(options: &Options, events: UnboundedSender<Event>) -> Self {
+    pub(super) fn new(
+        options: &Options,
+        events: UnboundedSender<Event>,
+        streams: Arc<AtomicU32>,
+    ) -> Self {
         Self {
             events,
+            streams,
+            handle: 0,
             fingerprint: options.fingerprint.clone(),
             url: String::new(),
             head: Some(HeadReader::default()),
@@ -52,6 +63,18 @@ impl Body {
             since: 0,
             offset: 0,
         }
+    }
+
+    pub(super) fn events(&self) -> UnboundedSender<Event> {
+        self.events.clone()
+    }
+
+    pub(super) fn set_handle(&mut self, address: usize) {
+        self.handle = address;
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     pub(super) fn set_url(&mut self, url: &str) {
@@ -106,6 +129,9 @@ impl Handler for Body {
             && let Some(head) = reader.line(data, &self.url)
         {
             self.head = None;
+            if let Some(streams) = hooks::most_streams(self.handle) {
+                self.streams.store(streams, Ordering::Relaxed);
+            }
             self.send(Event::Head(head));
         }
         true
