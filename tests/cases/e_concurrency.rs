@@ -342,7 +342,7 @@ fn e13() -> Case {
                     _ => reply,
                 }
             })
-            .asked(nobody_begins_anew),
+            .hides("again in").asked(nobody_begins_anew),
     )
     .play(
         Play::slices()
@@ -354,7 +354,7 @@ fn e13() -> Case {
                     _ => reply,
                 }
             })
-            .asked(nobody_begins_anew),
+            .hides("again in").asked(nobody_begins_anew),
     )
 }
 
