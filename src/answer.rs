@@ -356,7 +356,10 @@ fn is_gzip_file(head: &Head) -> bool {
         Some("application/gzip" | "application/x-gzip" | "application/x-tgz")
     );
     let path = head.url.split(['?', '#']).next().unwrap_or_default();
-    let names = [path, head.headers.get("content-disposition").unwrap_or_default()];
+    let names = [
+        path,
+        head.headers.get("content-disposition").unwrap_or_default(),
+    ];
     let ends = |name: &&str| {
         let name = name.trim_end_matches(['"', ';', ' ']).to_ascii_lowercase();
         name.ends_with(".gz") || name.ends_with(".tgz")

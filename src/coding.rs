@@ -45,7 +45,10 @@ fn one(coding: &str, packed: Bytes) -> Option<Bytes> {
 /// `deflate` is zlib's format, or what some servers take for it: the same without its head, whose first byte ends with 8.
 fn deflate(packed: Bytes) -> io::Result<Bytes> {
     let mut packed = BufReader::new(packed);
-    let has_head = packed.fill_buf()?.first().is_none_or(|byte| byte & 0x0f == 8);
+    let has_head = packed
+        .fill_buf()?
+        .first()
+        .is_none_or(|byte| byte & 0x0f == 8);
     Ok(match has_head {
         true => Box::new(ZlibDecoder::new(packed)),
         false => Box::new(DeflateDecoder::new(packed)),
@@ -108,7 +111,9 @@ mod tests {
 
     #[test]
     fn a08_every_coding_is_undone() {
-        let text: Vec<u8> = (0..100_000u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
+        let text: Vec<u8> = (0..100_000u32)
+            .flat_map(|n| (n / 7).to_le_bytes())
+            .collect();
         assert_eq!(read("gzip", &gzip(&text)).unwrap(), text);
         assert_eq!(read("gzip, X-GZIP", &gzip(&gzip(&text))).unwrap(), text);
         let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());

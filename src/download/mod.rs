@@ -7,9 +7,9 @@
 mod fetch;
 mod host;
 mod job;
-mod packed;
 mod names;
 mod pace;
+mod packed;
 mod pulse;
 mod settle;
 mod stream;

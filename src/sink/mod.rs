@@ -14,9 +14,9 @@ mod follow;
 mod ledger;
 mod manifest;
 mod pipe;
+mod private;
 #[cfg(test)]
 mod torture;
-mod private;
 mod writer;
 
 use std::fs;

@@ -27,7 +27,9 @@ struct Trap {
 }
 
 fn armed() -> MutexGuard<'static, Option<HashMap<PathBuf, Trap>>> {
-    ARMED.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    ARMED
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Fails if it is the turn of this call in a folder above `path`.
@@ -116,7 +118,8 @@ async fn in_one_go(dir: PathBuf) -> Result<(), Error> {
     let part = open(&dir)?;
     let sums = tokio::spawn(part.hash(&[Algorithm::Crc32c]));
     fill(&part, "1", 0, LENGTH).await?;
-    sums.await.map_err(|e| Error::new(&dir, "hash", 0, e.into()))??;
+    sums.await
+        .map_err(|e| Error::new(&dir, "hash", 0, e.into()))??;
     part.commit().await.map(drop)
 }
 
@@ -154,7 +157,10 @@ async fn set_aside(dir: PathBuf) -> Result<(), Error> {
 /// What has to be true whatever has failed.
 fn judge(dir: &Path, what: &str) {
     if let Ok(bytes) = fs::read(dir.join("a.bin")) {
-        assert!(bytes == content("1") || bytes == content("22"), "{what}: the file is wrong");
+        assert!(
+            bytes == content("1") || bytes == content("22"),
+            "{what}: the file is wrong"
+        );
     }
     let Some(found) = find(dir, URL) else {
         return;
@@ -163,12 +169,18 @@ fn judge(dir: &Path, what: &str) {
     let (part, right) = (fs::read(dir.join("a.bin.part")).unwrap(), content(&etag));
     for range in found.done.iter() {
         let range = range.start as usize..range.end as usize;
-        assert!(part[range.clone()] == right[range.clone()], "{what}: {range:?} is a lie");
+        assert!(
+            part[range.clone()] == right[range.clone()],
+            "{what}: {range:?} is a lie"
+        );
     }
 }
 
 /// Tells the story until no call is left to fail; how many failed.
-async fn torture<S: Future<Output = Result<(), Error>>>(story: fn(PathBuf) -> S, errno: i32) -> i64 {
+async fn torture<S: Future<Output = Result<(), Error>>>(
+    story: fn(PathBuf) -> S,
+    errno: i32,
+) -> i64 {
     for nth in 0.. {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("d");
@@ -184,13 +196,18 @@ async fn torture<S: Future<Output = Result<(), Error>>>(story: fn(PathBuf) -> S,
         // Work in the pool may hold the lock for moments longer.
         let part = loop {
             match open(&dir) {
-                Err(Error::Held { .. }) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+                Err(Error::Held { .. }) => {
+                    tokio::time::sleep(std::time::Duration::from_millis(5)).await
+                }
                 other => break other.unwrap(),
             }
         };
         let path = finish(part).await.unwrap();
         let bytes = fs::read(path).unwrap();
-        assert!(bytes == content("1") || bytes == content("22"), "{what}: the next run is wrong");
+        assert!(
+            bytes == content("1") || bytes == content("22"),
+            "{what}: the next run is wrong"
+        );
     }
     0
 }

@@ -404,8 +404,11 @@ fn lying(
 fn a15() -> Case {
     const BLOCKED: i32 = 6;
     fn page(status: u16) -> Reply {
-        Reply::new(status, "<!doctype html><title>Just a moment...</title>".into())
-            .with("Content-Type", "text/html; charset=utf-8")
+        Reply::new(
+            status,
+            "<!doctype html><title>Just a moment...</title>".into(),
+        )
+        .with("Content-Type", "text/html; charset=utf-8")
     }
     let sends = |what, reply: fn() -> Reply| {
         Play::small()
@@ -420,7 +423,9 @@ fn a15() -> Case {
         "exit 6, and not a byte of it is written; --accept-html takes it",
     )
     .play(sends("200", || page(200)))
-    .play(sends("403 with cf-mitigated", || page(403).with("cf-mitigated", "challenge")))
+    .play(sends("403 with cf-mitigated", || {
+        page(403).with("cf-mitigated", "challenge")
+    }))
     .play(
         Play::of(1000)
             .what("--accept-html")
@@ -617,7 +622,10 @@ fn a20() -> Case {
                 _ => Reply::new(405, "only GET\n".into()),
             });
             let hs = Hs::trusting(&site);
-            let done = hs.run(&["--dry-run", &site.url("/x.bin?size=100000000&limit=1000000")]);
+            let done = hs.run(&[
+                "--dry-run",
+                &site.url("/x.bin?size=100000000&limit=1000000"),
+            ]);
             assert_eq!(done.code, Some(0), "{}", done.stderr);
             assert!(done.stdout.contains("x.bin"), "{}", done.stdout);
             let made = hs.files();

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::process::Signal;
 
 use super::case::{
-    BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, first, plain_requests,
-    ranges_first,
+    BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, first, plain_requests, ranges_first,
 };
 use super::section;
 use crate::common::hs::Hs;
@@ -342,7 +341,8 @@ fn e13() -> Case {
                     _ => reply,
                 }
             })
-            .hides("again in").asked(nobody_begins_anew),
+            .hides("again in")
+            .asked(nobody_begins_anew),
     )
     .play(
         Play::slices()
@@ -354,7 +354,8 @@ fn e13() -> Case {
                     _ => reply,
                 }
             })
-            .hides("again in").asked(nobody_begins_anew),
+            .hides("again in")
+            .asked(nobody_begins_anew),
     )
 }
 
