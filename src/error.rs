@@ -157,6 +157,16 @@ impl Error {
         }
     }
 
+    /// Tells whoever looks for a fault all that is known of this one: every cause, and how the program sees it.
+    pub fn trace(&self) {
+        let mut next: Option<&dyn std::error::Error> = Some(self);
+        while let Some(error) = next {
+            tracing::debug!("{error}");
+            next = error.source();
+        }
+        tracing::debug!("{self:?}");
+    }
+
     /// What the user can do.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

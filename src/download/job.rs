@@ -136,7 +136,7 @@ impl<'a> Job<'a> {
             match verdict.on_first() {
                 Verdict::Retry { after } => self.pause(&problem, after).await?,
                 Verdict::Restart | Verdict::Reresolve | Verdict::Fatal => {
-                    return Err(self.failed(problem));
+                    return self.wanted(self.open_elsewhere(earlier, problem).await?);
                 }
             }
         }

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use curl::easy::Easy2;
 use curl::multi::{Easy2Handle, Multi, MultiWaker};
 
 use super::handler::Body;
+use super::tls::sessions::{Sessions, Shared};
 use super::{Command, Connections, Error, Event, Id, Options, hooks, setup};
 use crate::retry::Fault;
 
@@ -50,12 +52,14 @@ fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<Mult
     let ready_to_go = configured.is_ok();
     let _ = ready.send(configured.map(|()| multi.waker()));
     if ready_to_go {
+        let sessions = Arc::new(Mutex::new(Sessions::new(&options.fingerprint.tls)));
         Driver {
             multi,
             options,
             commands,
             active: HashMap::new(),
             old_hosts: HashSet::new(),
+            sessions,
             round: 0,
         }
         .drive();
@@ -81,6 +85,8 @@ struct Driver {
     active: HashMap<Id, Easy2Handle<Body>>,
     /// Hosts that refused a request over HTTP/2 because they want HTTP/1.1 for it (RFC 9113 §7).
     old_hosts: HashSet<String>,
+    /// What connections may resume.
+    sessions: Shared,
     /// Counts the loop's rounds, to age parts of blocks.
     round: u64,
 }
@@ -118,7 +124,11 @@ impl Driver {
                     request,
                     events,
                     streams,
-                }) => self.start(id, &request, Body::new(&self.options, events, streams)),
+                }) => self.start(
+                    id,
+                    &request,
+                    Body::new(&self.options, &self.sessions, events, streams),
+                ),
                 Ok(Command::Grant { id, bytes }) => self.grant(id, bytes),
                 Ok(Command::Cancel { id }) => drop(self.remove(id)),
                 Ok(Command::Reset) => self.reset(),

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::BytesMut;
-use curl::easy::{Handler, WriteError};
+use curl::easy::{Handler, InfoType, WriteError};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{BLOCK, Block, Error, Event, Options, hooks, tls};
+use super::tls::sessions::{self, Shared};
+use super::{BLOCK, Block, Error, Event, Options, hooks, tls, trace};
 use crate::fingerprint::Fingerprint;
 use crate::http::{Head, Headers, Protocol};
 
@@ -24,6 +25,8 @@ pub(super) struct Body {
     handle: usize,
     /// Worn by the connection, if this transfer opens one.
     fingerprint: Arc<Fingerprint>,
+    /// What that connection may resume.
+    sessions: Shared,
     /// For the head: libcurl is asked for one URL and follows no redirect.
     url: String,
     /// The head being read; `None` once it was sent.
@@ -46,6 +49,7 @@ pub(super) struct Body {
 impl Body {
     pub(super) fn new(
         options: &Options,
+        sessions: &Shared,
         events: UnboundedSender<Event>,
         streams: Arc<AtomicU32>,
     ) -> Self {
@@ -54,6 +58,7 @@ impl Body {
             streams,
             handle: 0,
             fingerprint: options.fingerprint.clone(),
+            sessions: sessions.clone(),
             url: String::new(),
             head: Some(HeadReader::default()),
             credit: isize::try_from(options.window).unwrap_or(isize::MAX),
@@ -117,6 +122,13 @@ impl Body {
         self.since = 0;
     }
 
+    /// The server may change its mind at any time.
+    fn note_streams(&self) {
+        if let Some(streams) = hooks::most_streams(self.handle) {
+            self.streams.store(streams, Ordering::Relaxed);
+        }
+    }
+
     fn send(&self, event: Event) {
         // Nobody listens any more when the flow has dropped the transfer; a cancel is on its way.
         let _ = self.events.send(event);
@@ -124,14 +136,16 @@ impl Body {
 }
 
 impl Handler for Body {
+    fn debug(&mut self, kind: InfoType, data: &[u8]) {
+        trace::say(kind, data);
+    }
+
     fn header(&mut self, data: &[u8]) -> bool {
         if let Some(reader) = &mut self.head
             && let Some(head) = reader.line(data, &self.url)
         {
             self.head = None;
-            if let Some(streams) = hooks::most_streams(self.handle) {
-                self.streams.store(streams, Ordering::Relaxed);
-            }
+            self.note_streams();
             self.send(Event::Head(head));
         }
         true
@@ -143,6 +157,7 @@ impl Handler for Body {
             self.flush();
             return Err(WriteError::Pause);
         }
+        self.note_streams();
         let length = data.len();
         self.credit -= isize::try_from(length).unwrap_or(isize::MAX);
         while !data.is_empty() {
@@ -159,7 +174,9 @@ impl Handler for Body {
     }
 
     fn ssl_ctx(&mut self, context: *mut std::ffi::c_void) -> Result<(), curl::Error> {
-        tls::dress_context(context, &self.fingerprint.tls)
+        let tls = &self.fingerprint.tls;
+        sessions::share(context, tls, &self.url, &self.sessions);
+        tls::dress_context(context, tls)
     }
 }
 

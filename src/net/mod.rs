@@ -17,6 +17,7 @@ mod http2;
 mod route;
 mod setup;
 mod tls;
+mod trace;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -12,7 +12,7 @@ use curl::easy::{Easy2, HttpVersion, IpResolve, List};
 use super::handler::Body;
 use super::http2::Requested;
 use super::route::{Proxy, Route};
-use super::{Error, Options, Request};
+use super::{Error, Options, Request, trace};
 use crate::fingerprint::headers::{self, Places, Proxied};
 use crate::fingerprint::schema::Scheme;
 use crate::http::{IpVersion, Protocol};
@@ -42,6 +42,7 @@ fn configure(
     easy.url(&request.url)?;
     easy.get(true)?;
     easy.signal(false)?;
+    easy.verbose(trace::is_on())?;
     easy.http_version(match options.http {
         _ if old => HttpVersion::V11,
         Some(Protocol::Http10 | Protocol::Http11) => HttpVersion::V11,
@@ -79,6 +80,8 @@ fn configure(
 fn trust(easy: &mut Easy2<Body>, options: &Options) -> Result<(), curl::Error> {
     easy.ssl_verify_peer(!options.insecure)?;
     easy.ssl_verify_host(!options.insecure)?;
+    // Ours remembers sessions as the browser does: see `tls::sessions`.
+    easy.ssl_sessionid_cache(false)?;
     if let Some(cacert) = &options.cacert {
         easy.cainfo(cacert)?;
     }

@@ -8,6 +8,7 @@
 pub mod checksum;
 mod disposition;
 pub mod name;
+pub mod said;
 pub mod session;
 pub mod sidecar;
 
@@ -41,6 +42,8 @@ pub struct Source {
     pub url: Url,
     /// What the bytes must hash to.
     pub checksum: Option<Checksum>,
+    /// Other URLs of the same file.
+    pub mirrors: Vec<Url>,
     /// The name that the file is to have: one path component.
     pub name: Option<String>,
     /// A page for people is welcome where a file is expected.
@@ -59,6 +62,7 @@ impl Source {
             home: url.clone(),
             url,
             checksum: None,
+            mirrors: Vec::new(),
             name: None,
             pages: false,
             headers: Vec::new(),
@@ -205,12 +209,11 @@ async fn begin(visit: &Visit<'_>) -> Result<Start, Problem> {
 
 /// Takes a body that brings the whole file, or asks for one as it is stored if this is encoded.
 async fn from_zero(visit: &Visit<'_>, mut arrival: Arrival) -> Result<Start, Problem> {
-    let refused = |head: &Head, refusal| Failure::of(refusal, head, visit.now);
-    let in_first = |refusal| refused(&arrival.head, refusal);
+    let refused = |refusal| Failure::of(refusal, &arrival.head, visit.now);
     if !visit.source.pages {
-        page::no_page(&arrival.head, &name::expected(visit.source)).map_err(in_first)?;
+        page::no_page(&arrival.head, &name::expected(visit.source)).map_err(refused)?;
     }
-    let mut first = answer::first(&arrival.head).map_err(in_first)?;
+    let mut first = answer::first(&arrival.head).map_err(refused)?;
     if first.encoded.is_some() {
         // Ranges of an encoding are useless; a slice's headers ask for the bytes as they are stored.
         let identity = Asked {
@@ -225,7 +228,8 @@ async fn from_zero(visit: &Visit<'_>, mut arrival: Arrival) -> Result<Start, Pro
     if let Some(codings) = &first.encoded {
         // Packed whatever it is asked. What comes out has a length that nobody knows, and no validator or digest is of it.
         if arrival.head.status != 200 || !coding::is_known(codings) {
-            return Err(refused(&arrival.head, Refusal::Encoded(codings.clone())).into());
+            let why = format!("the body is packed as {codings}, which is not known here");
+            return Err(Failure::Network(Fault::Impossible(why)).into());
         }
         first.entity = Entity::default();
     }

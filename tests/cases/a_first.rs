@@ -442,13 +442,20 @@ fn a15() -> Case {
     )
 }
 
+/// The end came at once; only a part of an earlier run is worth a look at the whole.
+fn asked_once(site: &Site, mode: Mode) {
+    let most = 1 + usize::from(mode == Mode::Resumed);
+    let asked = site.exchanges().len();
+    assert!(asked <= most, "asked again for nothing");
+}
+
 fn a16() -> Case {
     let gone = |status: u16, words| {
         Play::small()
             .over(EVERYWHERE)
             .origin(move || move |_, _| Reply::new(status, "gone\n".into()))
             .ends(End::Fails(NETWORK, words))
-            .asked(|site, _| assert_eq!(site.exchanges().len(), 1, "asked again for nothing"))
+            .asked(asked_once)
     };
     Case::new("A16", "404, 410, 451", "the end at once; a part stays")
         .play(gone(404, "404").what("404"))
@@ -461,7 +468,7 @@ fn a17() -> Case {
         Play::small()
             .origin(move || move |_, _| Reply::new(status, "who are you\n".into()))
             .ends(End::Fails(NETWORK, words))
-            .asked(|site, _| assert_eq!(site.exchanges().len(), 1, "asked again for nothing"))
+            .asked(asked_once)
     };
     Case::new(
         "A17",
