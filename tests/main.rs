@@ -28,6 +28,7 @@ mod options_way;
 mod resume;
 mod retry;
 mod stream;
+mod system_access;
 mod system_browsers;
 mod verify;
 mod wire;

@@ -133,9 +133,9 @@ fn a_firefox_has_other_places() {
         [
             "Accept-Encoding",
             "X-New",
+            "Authorization",
             "Connection",
             "Referer",
-            "Authorization",
             "Cookie"
         ],
         "{names:?}"

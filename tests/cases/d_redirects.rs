@@ -29,7 +29,8 @@ fn signed(
     expired: impl Fn() -> Reply + Clone + Send + Sync + 'static,
 ) -> impl Fn() -> Box<Behaviour> + Send + Sync {
     move || {
-        let (given, answered, expired) = (AtomicUsize::new(0), AtomicUsize::new(0), expired.clone());
+        let (given, answered, expired) =
+            (AtomicUsize::new(0), AtomicUsize::new(0), expired.clone());
         Box::new(move |request: &Request, reply: Reply| {
             if request.path() == "/go/x.bin" {
                 answered.store(0, Ordering::Relaxed);
@@ -50,7 +51,10 @@ fn denied(status: u16) -> impl Fn() -> Reply + Clone + Send + Sync {
 
 fn resolved(site: &Site) -> usize {
     let exchanges = site.exchanges();
-    exchanges.iter().filter(|e| e.request.path() == "/go/x.bin").count()
+    exchanges
+        .iter()
+        .filter(|e| e.request.path() == "/go/x.bin")
+        .count()
 }
 
 fn d01() -> Case {
@@ -62,9 +66,15 @@ fn d01() -> Case {
             .origin(signed(3, denied(status)))
             .asked(|site, _| {
                 let exchanges = site.exchanges();
-                let refused = exchanges.iter().filter(|e| e.status.is_some_and(|s| s >= 400)).count();
+                let refused = exchanges
+                    .iter()
+                    .filter(|e| e.status.is_some_and(|s| s >= 400))
+                    .count();
                 let resolved = resolved(site);
-                assert!(resolved <= 2 + refused, "{resolved} resolves for {refused} refusals");
+                assert!(
+                    resolved <= 2 + refused,
+                    "{resolved} resolves for {refused} refusals"
+                );
             })
     };
     Case::new(
@@ -102,8 +112,10 @@ fn d02() -> Case {
                     })
                 })
                 .collect();
-            let urls: Vec<String> =
-                mirrors.iter().map(|mirror| mirror.url("/x.bin?size=3000000")).collect();
+            let urls: Vec<String> = mirrors
+                .iter()
+                .map(|mirror| mirror.url("/x.bin?size=3000000"))
+                .collect();
             let count = AtomicUsize::new(0);
             let site = Site::behaving(via, move |_, _| {
                 moved(urls[count.fetch_add(1, Ordering::Relaxed) % 2].as_str())
@@ -282,7 +294,11 @@ fn d07() -> Case {
     )
     .play(leads("relative", "../x/y.bin", "/x/y.bin"))
     .play(leads("without a scheme", "y.bin?a=1", "/go/y.bin"))
-    .play(leads("letters as they are", "/größe.bin", "/gr%C3%B6%C3%9Fe.bin"))
+    .play(leads(
+        "letters as they are",
+        "/größe.bin",
+        "/gr%C3%B6%C3%9Fe.bin",
+    ))
     .play(leads("spaces", "/a b.bin", "/a%20b.bin"))
     .play(leads("a fragment", "/y.bin#there", "/y.bin"))
     .play(lost("empty", || moved("")))

@@ -78,7 +78,11 @@ fn run(play: &Play, site: &Site, mode: Mode) {
         );
     }
     if let Some(words) = play.hides {
-        assert!(!done.stderr.contains(words), "{words:?} in:\n{}", done.stderr);
+        assert!(
+            !done.stderr.contains(words),
+            "{words:?} in:\n{}",
+            done.stderr
+        );
     }
     judge(play, &hs, &url, mode, done);
     if let Some(asked) = &play.asked {

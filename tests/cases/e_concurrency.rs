@@ -31,7 +31,11 @@ fn status(code: u16) -> Reply {
 }
 
 fn nobody_begins_anew(site: &Site, mode: Mode) {
-    assert_eq!(plain_requests(site), usize::from(mode != Mode::Resumed), "begun anew");
+    assert_eq!(
+        plain_requests(site),
+        usize::from(mode != Mode::Resumed),
+        "begun anew"
+    );
 }
 
 fn e01() -> Case {
@@ -63,15 +67,17 @@ fn e02() -> Case {
         Play::slices()
             .what(what)
             .options(&["--max-retry-after", "2"])
-            .origin(ranges_first(1, move |_, _| status(429).with("Retry-After", value())))
+            .origin(ranges_first(1, move |_, _| {
+                status(429).with("Retry-After", value())
+            }))
             .asked(move |site, mode| {
                 nobody_begins_anew(site, mode);
                 let exchanges = site.exchanges();
                 let refused = exchanges.iter().find(|e| e.status == Some(429)).unwrap();
                 let range = refused.request.header("range");
-                let again = exchanges.iter().find(|e| {
-                    e.request.header("range") == range && e.at > refused.at
-                });
+                let again = exchanges
+                    .iter()
+                    .find(|e| e.request.header("range") == range && e.at > refused.at);
                 let Some(again) = again else { return };
                 let waited = again.at - refused.at;
                 assert!(waited >= Duration::from_millis(least), "waited {waited:?}");
@@ -144,20 +150,37 @@ fn e04() -> Case {
 }
 
 fn e05() -> Case {
-    Case::new("E05", "421 Misdirected Request", "asked again, on another connection").play(
-        Play::small()
-            .over(EVERYWHERE)
-            .origin(|| |request, reply| if request.connection == 0 { status(421) } else { reply }),
+    Case::new(
+        "E05",
+        "421 Misdirected Request",
+        "asked again, on another connection",
     )
+    .play(Play::small().over(EVERYWHERE).origin(|| {
+        |request, reply| {
+            if request.connection == 0 {
+                status(421)
+            } else {
+                reply
+            }
+        }
+    }))
 }
 
 fn e06() -> Case {
-    Case::new("E06", "425 Too Early", "asked again; nothing is ever sent as early data")
-        .play(Play::small().origin(|| {
-            let is_first = first(1);
-            move |_, reply| if is_first() { status(425) } else { reply }
-        }))
-        .play(Play::slices().what("to ranges").origin(ranges_first(2, |_, _| status(425))))
+    Case::new(
+        "E06",
+        "425 Too Early",
+        "asked again; nothing is ever sent as early data",
+    )
+    .play(Play::small().origin(|| {
+        let is_first = first(1);
+        move |_, reply| if is_first() { status(425) } else { reply }
+    }))
+    .play(
+        Play::slices()
+            .what("to ranges")
+            .origin(ranges_first(2, |_, _| status(425))),
+    )
 }
 
 fn e07() -> Case {
@@ -214,27 +237,35 @@ fn e09() -> Case {
     .play(goes_on("INTERNAL_ERROR", 2))
     .play(goes_on("PROTOCOL_ERROR", 1))
     .play(goes_on("CANCEL", 8))
-    .play(Play::small().what("of the first body").over(HTTP2).origin(|| {
-        let is_first = first(1);
-        move |_, reply| match is_first() {
-            true => reply.fault(Point::Body(100_000), Act::ResetStream(2)),
-            false => reply,
-        }
-    }))
+    .play(
+        Play::small()
+            .what("of the first body")
+            .over(HTTP2)
+            .origin(|| {
+                let is_first = first(1);
+                move |_, reply| match is_first() {
+                    true => reply.fault(Point::Body(100_000), Act::ResetStream(2)),
+                    false => reply,
+                }
+            }),
+    )
 }
 
 fn e10() -> Case {
-    Case::new("E10", "RST_STREAM with HTTP_1_1_REQUIRED", "HTTP/1.1 for that host").play(
-        Play::slices().over(HTTP2).origin(|| {
-            |request, reply| {
-                use crate::common::origin::server::script::Protocol;
-                match request.protocol {
-                    Protocol::Http2 => reply.fault(Point::Head, Act::ResetStream(13)),
-                    Protocol::Http11 => reply,
-                }
-            }
-        }),
+    Case::new(
+        "E10",
+        "RST_STREAM with HTTP_1_1_REQUIRED",
+        "HTTP/1.1 for that host",
     )
+    .play(Play::slices().over(HTTP2).origin(|| {
+        |request, reply| {
+            use crate::common::origin::server::script::Protocol;
+            match request.protocol {
+                Protocol::Http2 => reply.fault(Point::Head, Act::ResetStream(13)),
+                Protocol::Http11 => reply,
+            }
+        }
+    }))
 }
 
 fn goes_away(code: u32, last_stream: Option<u32>) -> Act {
@@ -247,7 +278,9 @@ fn e11() -> Case {
         Play::slices()
             .what(what)
             .over(HTTP2)
-            .origin(ranges_first(1, move |_, reply: Reply| reply.fault(Point::Body(100_000), act)))
+            .origin(ranges_first(1, move |_, reply: Reply| {
+                reply.fault(Point::Body(100_000), act)
+            }))
             .asked(nobody_begins_anew)
     };
     Case::new(
@@ -274,7 +307,12 @@ fn e12() -> Case {
         "GOAWAY with ENHANCE_YOUR_CALM",
         "a pause and fewer at once; given up when it goes on, not for ever",
     )
-    .play(Play::slices().what("three times").over(HTTP2).origin(angry(3)))
+    .play(
+        Play::slices()
+            .what("three times")
+            .over(HTTP2)
+            .origin(angry(3)),
+    )
     .play(
         Play::small()
             .what("always")
@@ -292,21 +330,33 @@ fn e13() -> Case {
         "the connection is closed after every third request",
         "nobody notices",
     )
-    .play(Play::slices().what("GOAWAY").over(HTTP2).origin(|| {
-        |request, reply: Reply| match request.nth % 3 {
-            2 => {
-                let end = Point::Body(reply.body.len());
-                reply.fault(end, goes_away(0, None))
-            }
-            _ => reply,
-        }
-    }).asked(nobody_begins_anew))
-    .play(Play::slices().what("Connection: close").over(HTTP1).origin(|| {
-        |request, reply: Reply| match request.nth % 3 {
-            2 => reply.with("Connection", "close"),
-            _ => reply,
-        }
-    }).asked(nobody_begins_anew))
+    .play(
+        Play::slices()
+            .what("GOAWAY")
+            .over(HTTP2)
+            .origin(|| {
+                |request, reply: Reply| match request.nth % 3 {
+                    2 => {
+                        let end = Point::Body(reply.body.len());
+                        reply.fault(end, goes_away(0, None))
+                    }
+                    _ => reply,
+                }
+            })
+            .asked(nobody_begins_anew),
+    )
+    .play(
+        Play::slices()
+            .what("Connection: close")
+            .over(HTTP1)
+            .origin(|| {
+                |request, reply: Reply| match request.nth % 3 {
+                    2 => reply.with("Connection", "close"),
+                    _ => reply,
+                }
+            })
+            .asked(nobody_begins_anew),
+    )
 }
 
 fn e14() -> Case {
@@ -328,13 +378,19 @@ fn e14() -> Case {
             })
             .asked(queued),
     )
-    .play(Play::large().what("lowered to 2").over(HTTP2).origin(|| {
-        let is_first = first(1);
-        move |request, reply| match asks_range(request) && is_first() {
-            true => reply.fault(Point::Body(100_000), Act::MaxStreams(2)),
-            false => reply,
-        }
-    }).asked(queued))
+    .play(
+        Play::large()
+            .what("lowered to 2")
+            .over(HTTP2)
+            .origin(|| {
+                let is_first = first(1);
+                move |request, reply| match asks_range(request) && is_first() {
+                    true => reply.fault(Point::Body(100_000), Act::MaxStreams(2)),
+                    false => reply,
+                }
+            })
+            .asked(queued),
+    )
 }
 
 fn e15() -> Case {
@@ -373,19 +429,20 @@ fn e16() -> Case {
 }
 
 fn e17() -> Case {
-    Case::new("E17", "a body of one byte a second", "its rest is taken over").play(
-        Play::large()
-            .modes(BEGINNING)
-            .origin(|| {
-                let is_slow = first(1);
-                move |request, mut reply| {
-                    if asks_range(request) && is_slow() {
-                        reply.limit = Some(1);
-                    }
-                    reply
-                }
-            }),
+    Case::new(
+        "E17",
+        "a body of one byte a second",
+        "its rest is taken over",
     )
+    .play(Play::large().modes(BEGINNING).origin(|| {
+        let is_slow = first(1);
+        move |request, mut reply| {
+            if asks_range(request) && is_slow() {
+                reply.limit = Some(1);
+            }
+            reply
+        }
+    }))
 }
 
 fn e18() -> Case {
@@ -394,12 +451,17 @@ fn e18() -> Case {
         "TLS is closed without close_notify",
         "fine behind a body whose length was stated, an error where the close would be the end",
     )
-    .play(Play::small().what("the length was stated").over(&[Via::Http1]).origin(|| {
-        |_, reply: Reply| {
-            let end = Point::Body(reply.body.len());
-            reply.fault(end, Act::Cut)
-        }
-    }))
+    .play(
+        Play::small()
+            .what("the length was stated")
+            .over(&[Via::Http1])
+            .origin(|| {
+                |_, reply: Reply| {
+                    let end = Point::Body(reply.body.len());
+                    reply.fault(end, Act::Cut)
+                }
+            }),
+    )
     .play(
         Play::small()
             .what("no length")
@@ -430,7 +492,10 @@ fn e19() -> Case {
             // Everything that was asked for before the sleep dies meanwhile.
             let site = Site::behaving(via, |request, reply| match request.nth < 4 {
                 true => reply
-                    .fault(Point::Body(400_000), Act::Stall(Some(Duration::from_millis(1500))))
+                    .fault(
+                        Point::Body(400_000),
+                        Act::Stall(Some(Duration::from_millis(1500))),
+                    )
                     .fault(Point::Body(400_000), Act::Reset),
                 false => reply,
             });
@@ -448,7 +513,11 @@ fn e19() -> Case {
             let woken = Instant::now();
             let done = running.wait();
             assert_eq!(done.code, Some(0), "{}{}", done.stderr, site.story());
-            assert!(woken.elapsed() < Duration::from_secs(30), "{:?}", woken.elapsed());
+            assert!(
+                woken.elapsed() < Duration::from_secs(30),
+                "{:?}",
+                woken.elapsed()
+            );
             let bytes = bytes_of("/x.bin", 8 * MIB);
             match mode {
                 Mode::Stream => assert!(done.bytes == bytes),
@@ -486,7 +555,11 @@ fn e21() -> Case {
                 move |request, reply| {
                     let nth = count.fetch_add(1, Ordering::Relaxed);
                     let is_out = nth >= 3 && begun.elapsed() < Duration::from_secs(4);
-                    if asks_range(request) && is_out { status(503) } else { reply }
+                    if asks_range(request) && is_out {
+                        status(503)
+                    } else {
+                        reply
+                    }
                 }
             })
             .asked(|site, mode| {
@@ -505,7 +578,13 @@ fn e22() -> Case {
             let proxy = proxy(status);
             let hs = Hs::trusting(&site);
             let through = format!("http://localhost:{proxy}");
-            let done = hs.run(&["--retries", "1", "-x", &through, &site.url("/x.bin?size=1000")]);
+            let done = hs.run(&[
+                "--retries",
+                "1",
+                "-x",
+                &through,
+                &site.url("/x.bin?size=1000"),
+            ]);
             done.exits(NETWORK).says(words).says("hint: ");
             assert!(site.exchanges().is_empty(), "past the proxy");
         };

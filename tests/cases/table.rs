@@ -23,7 +23,11 @@ const SECTIONS: [(&str, &str, &[Cases]); 6] = [
     ("B", "Answer to a range request", &[b_range::all]),
     ("C", "Identity of the entity", &[c_identity::all]),
     ("D", "Redirects and expiry", &[d_redirects::all]),
-    ("E", "Concurrency limits and connection life", &[e_concurrency::all]),
+    (
+        "E",
+        "Concurrency limits and connection life",
+        &[e_concurrency::all],
+    ),
     ("F", "Local side", &[f_local::all, f_names::all]),
 ];
 
@@ -48,7 +52,9 @@ what is said behind it is not met.
 ";
 
 fn all() -> Vec<Case> {
-    let cases = SECTIONS.iter().flat_map(|(_, _, parts)| parts.iter().flat_map(|part| part()));
+    let cases = SECTIONS
+        .iter()
+        .flat_map(|(_, _, parts)| parts.iter().flat_map(|part| part()));
     cases.collect()
 }
 
@@ -68,7 +74,10 @@ fn page() -> String {
         write!(page, "\n## {letter}. {title}\n\n").unwrap();
         page += "| case | what happens | what `hs` does | plays | variants | runs | result |\n";
         page += "|---|---|---|---|---|--:|---|\n";
-        parts.iter().flat_map(|part| part()).for_each(|case| row(&mut page, &case));
+        parts
+            .iter()
+            .flat_map(|part| part())
+            .for_each(|case| row(&mut page, &case));
     }
     page
 }
@@ -76,7 +85,10 @@ fn page() -> String {
 fn row(page: &mut String, case: &Case) {
     let mut plays: Vec<String> = case.plays.iter().map(|play| play_name(play)).collect();
     plays.retain(|play| !play.is_empty());
-    let also = case.also.iter().map(|(file, function)| format!("`{file}`: `{function}`"));
+    let also = case
+        .also
+        .iter()
+        .map(|(file, function)| format!("`{file}`: `{function}`"));
     plays.extend(also);
     let result = match case.unmet {
         None => "held".to_owned(),
@@ -170,5 +182,8 @@ fn the_page_says_what_is_played() {
         std::fs::write(&path, page()).unwrap();
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == page(), "{PAGE} is out of date: run `make reliability`");
+    assert!(
+        written == page(),
+        "{PAGE} is out of date: run `make reliability`"
+    );
 }

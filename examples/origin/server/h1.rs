@@ -153,11 +153,9 @@ async fn answer(
 /// How a fault looks where there are no streams.
 fn ending(act: Act) -> Ending {
     match act {
-        Act::Close
-        | Act::Finish
-        | Act::GoAway { .. }
-        | Act::MaxStreams(_)
-        | Act::Stall(_) => Ending::InOrder,
+        Act::Close | Act::Finish | Act::GoAway { .. } | Act::MaxStreams(_) | Act::Stall(_) => {
+            Ending::InOrder
+        }
         Act::Cut => Ending::Cut,
         Act::Reset | Act::ResetStream(_) => Ending::Reset,
     }

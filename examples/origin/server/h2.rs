@@ -108,7 +108,9 @@ impl<'a> Session<'a> {
             last_stream: None,
             ending: None,
         };
-        let most = settings.iter().rfind(|(id, _)| *id == MAX_CONCURRENT_STREAMS);
+        let most = settings
+            .iter()
+            .rfind(|(id, _)| *id == MAX_CONCURRENT_STREAMS);
         if let Some((_, most)) = most {
             session.most_streams = *most as usize;
         }

@@ -52,17 +52,18 @@ pub(super) fn navigation(
     shape
         .headers
         .retain(|line| !line.name.eq_ignore_ascii_case("cookie"));
-    // Gecko sets them with what the user's click brings, Chromium before all that is the request's own.
+    // Chromium has credentials behind Connection, Gecko before it; cookies are at the end, or behind the referer.
     let chromium = typed.header("sec-ch-ua").is_some();
-    let referer = position(&shape.headers, "referer").filter(|_| !chromium);
-    let at = referer.or(position(&shape.headers, "connection"));
+    let at = position(&shape.headers, "connection");
     let credentials = line("Authorization", "{authorization}");
-    shape.headers.insert(at.map_or(0, |at| at + 1), credentials);
+    let at = at.map_or(0, |at| at + usize::from(chromium));
+    shape.headers.insert(at, credentials);
     let (before, extra) = match chromium {
         true => ("accept-language", "sec-fetch-site"),
-        false => ("authorization", "connection"),
+        false => ("referer", "authorization"),
     };
-    if let Some(at) = position(&shape.headers, before) {
+    let authorization = position(&shape.headers, "authorization");
+    if let Some(at) = position(&shape.headers, before).or(authorization) {
         shape.headers.insert(at + 1, line("Cookie", "{cookie}"));
     }
     if let Some(at) = position(&shape.headers, extra) {
