@@ -12,7 +12,9 @@ JOBS   ?= $(shell m=$(or $(memory),$(cores)); [ $$m -ge 1 ] || m=1; [ $$m -lt $(
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PREFIX ?= $(shell test -w /usr/local/bin && echo /usr/local || echo $(HOME)/.local)
 BINDIR := $(DESTDIR)$(PREFIX)/bin
-SHARE  := $(DESTDIR)$(PREFIX)/share
+# A user's own data may be elsewhere (XDG Base Directory Specification).
+DATA   := $(if $(filter $(HOME)/.local,$(PREFIX)),$(or $(XDG_DATA_HOME),$(PREFIX)/share),$(PREFIX)/share)
+SHARE  := $(DESTDIR)$(DATA)
 MANUAL := $(SHARE)/man/man1/hs.1
 # Where each shell looks for completions without being told; below ~/.local/share that is what XDG_DATA_HOME is by default.
 BASH   := $(SHARE)/bash-completion/completions/hs
@@ -20,9 +22,10 @@ ZSH    := $(SHARE)/zsh/site-functions/_hs
 FISH   := $(SHARE)/fish/vendor_completions.d/hs.fish
 
 CARGO_DENY := 0.20.2
+CARGO_DEB  := 3.8.0
 
 .DEFAULT_GOAL := build
-.PHONY: build run test test-system bench deny install uninstall setup reliability clean help
+.PHONY: build run test test-system bench deny install uninstall screens dist deb setup reliability clean help
 
 build: setup ## build the release binary, target/release/hs
 	$(CARGO) build --locked --release -j $(JOBS) --bin hs
@@ -71,6 +74,20 @@ install: ## put hs, its manual and completions into PREFIX (/usr/local if writab
 
 uninstall: ## remove it again
 	@rm -f '$(BINDIR)/hs' '$(MANUAL)' '$(BASH)' '$(ZSH)' '$(FISH)' && echo 'removed $(BINDIR)/hs'
+
+dist: ## a release that starts on Debian 11 and later, built in a Debian 11 root (as root; needs debootstrap)
+	@scripts/dist.sh
+
+deb: build ## a Debian package of what is built here, in target/debian/ (builds cargo-deb where it is missing)
+	@$(CARGO) deb --version >/dev/null 2>&1 || $(CARGO) install --locked -j $(JOBS) cargo-deb@$(CARGO_DEB)
+	@mkdir -p $(TARGET)/package
+	@$(TARGET)/release/hs man >$(TARGET)/package/hs.1
+	@for shell in bash zsh fish; do $(TARGET)/release/hs completions $$shell >$(TARGET)/package/hs.$$shell; done
+	$(CARGO) deb --no-build --no-strip
+
+screens: setup ## the captures and the picture in docs/screens/, from real runs (needs tmux)
+	$(CARGO) build --locked --release -j $(JOBS) --bin hs --example origin
+	scripts/screens.sh $(TARGET)/release/hs $(TARGET)/release/examples/origin
 
 setup: ## install missing build tools, or say which
 	@scripts/setup.sh

@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::download::{self, Context, Destination, Outcome, Search, Turn, download};
+use crate::download::{self, Context, Destination, Hosts, Outcome, Pace, Search, Turn, download};
 use crate::plan;
 use crate::report::{Reporter, Update};
 use crate::resolve::Source;
@@ -180,10 +180,14 @@ fn context(
         open_slices: config.fingerprint.slice.open,
         policy: Policy {
             retries: config.retry.retries,
+            first_retries: first_retries(config),
             max_retry_after: config.retry.max_retry_after,
             ..Policy::default()
         },
         stall: config.retry.stall_timeout,
+        give_up_after: config.retry.give_up_after,
+        hosts: Hosts::default(),
+        pace: Pace::new(config.limits.rate),
         algorithms: config.checksums.algorithms.clone(),
         search: match (config.checksums.verify, config.checksums.sidecar) {
             (false, _) => Search::Off,
@@ -194,6 +198,17 @@ fn context(
         reporter,
         stop,
     })
+}
+
+/// A host that never answers is given up sooner than one that did, unless the user has said how often to try.
+fn first_retries(config: &Config) -> u32 {
+    let mut settings = config.settings.iter();
+    let said = settings.any(|setting| setting.name == "retries" && setting.origin != "default");
+    if said {
+        config.retry.retries
+    } else {
+        Policy::default().first_retries
+    }
 }
 
 /// The first signal asks the downloads to save their state and end, the second does not wait for that.

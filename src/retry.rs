@@ -120,15 +120,65 @@ impl Failure {
         }
     }
 
+    /// How long the server wants to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Failure::Status { retry_after, .. } => *retry_after,
+            Failure::Network(_) | Failure::Refused(_) | Failure::Short => None,
+        }
+    }
+
+    /// Whether it looks the same when a host, or the way to it, is out altogether. Then it says nothing about what was
+    /// asked for.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Failure::Status { code, .. } => matches!(code, 429 | 500 | 502..=504 | 509 | 520..=530),
+            Failure::Network(fault) => match fault {
+                Fault::Resolve
+                | Fault::Connect
+                | Fault::ConnectTimeout
+                | Fault::Proxy(_)
+                | Fault::Tls(_)
+                | Fault::Reset
+                | Fault::Timeout
+                | Fault::Stall
+                | Fault::Goaway { .. }
+                | Fault::Http2 { .. } => true,
+                Fault::Certificate(_)
+                | Fault::RefusedStream
+                | Fault::Http11Required
+                | Fault::Protocol(_)
+                | Fault::TooManyRedirects
+                | Fault::Impossible(_)
+                | Fault::Unable(_)
+                | Fault::Other(_) => false,
+            },
+            Failure::Refused(_) | Failure::Short => false,
+        }
+    }
+
+    /// Whether it is how a server turns a connection away that is one too many, if it serves others meanwhile.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Failure::Network(fault) => {
+                matches!(fault, Fault::Connect | Fault::ConnectTimeout | Fault::Reset)
+            }
+            Failure::Status { .. } | Failure::Refused(_) | Failure::Short => false,
+        }
+    }
+
     /// Whether it hints that the server is asked too much at once, so that asking less may help.
     pub fn is_congestion(&self) -> bool {
         match self {
-            Failure::Status { code, .. } => matches!(code, 403 | 420 | 429 | 503 | 508 | 509 | 529),
+            Failure::Status { code, .. } => matches!(code, 420 | 429 | 503 | 508 | 509 | 529),
             Failure::Network(fault) => match fault {
-                Fault::ConnectTimeout | Fault::Stall | Fault::RefusedStream => true,
+                Fault::ConnectTimeout | Fault::RefusedStream => true,
                 Fault::Goaway { code } | Fault::Http2 { code } => *code == ENHANCE_YOUR_CALM,
-                Fault::Connect | Fault::Reset | Fault::Timeout => true,
-                Fault::Resolve
+                Fault::Connect
+                | Fault::Reset
+                | Fault::Timeout
+                | Fault::Stall
+                | Fault::Resolve
                 | Fault::Proxy(_)
                 | Fault::Tls(_)
                 | Fault::Certificate(_)
@@ -177,6 +227,8 @@ impl Verdict {
 pub struct Policy {
     /// Attempts after the first that may bring no byte, in a row: 0 never retries, `u32::MAX` never gives up.
     pub retries: u32,
+    /// The same at a host that has never answered: the address is wrong more often than the host is down.
+    pub first_retries: u32,
     /// Upper end of the first backoff; it doubles with each attempt.
     pub base: Duration,
     /// The backoff does not grow beyond this.
@@ -189,6 +241,7 @@ impl Default for Policy {
     fn default() -> Policy {
         Policy {
             retries: 10,
+            first_retries: 3,
             base: Duration::from_millis(500),
             cap: Duration::from_secs(30),
             max_retry_after: Duration::from_secs(600),
@@ -207,10 +260,7 @@ pub fn verdict(
     seed: u64,
 ) -> Verdict {
     let attempts = attempts_without_progress;
-    let asked = match failure {
-        Failure::Status { retry_after, .. } => *retry_after,
-        Failure::Network(_) | Failure::Refused(_) | Failure::Short => None,
-    };
+    let asked = failure.retry_after();
     let after = || delay(asked, attempts, policy, seed);
     let within = |limit: u32| match policy.retries {
         u32::MAX => true,
@@ -231,6 +281,11 @@ pub fn verdict(
         Course::Restart => Verdict::Restart,
         Course::Reresolve | Course::Fatal => Verdict::Fatal,
     }
+}
+
+/// The pause before the `attempts`th attempt in a row: exponential, with full jitter by `seed`.
+pub fn backoff(attempts: u32, policy: &Policy, seed: u64) -> Duration {
+    delay(None, attempts, policy, seed)
 }
 
 /// Reads a `Retry-After` field (RFC 9110 §10.2.3): seconds, or a date that is held against `now_unix`.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::MIB;
 use crate::net::{self, Client, Connections, Identity, Route};
@@ -11,6 +12,9 @@ use crate::{Config, Error, sink};
 
 /// Body bytes that all transfers together may have on their way to the disk.
 const IN_FLIGHT: usize = 24 * MIB;
+
+/// With a limited rate, one transfer brings no more at a time than passes in so long.
+const BURST: Duration = Duration::from_millis(50);
 
 /// Requests at once where the user names no number, for dividing things up.
 const USUAL: usize = 8;
@@ -41,10 +45,20 @@ pub(super) fn client(config: &Config) -> Result<Client, Error> {
         http: net.http,
         connections: Some(connections(config)),
         connect_timeout: config.retry.connect_timeout,
-        window: (IN_FLIGHT / requests).clamp(512 * 1024, 2 * MIB),
+        window: window(config, requests),
         ..net::Options::new(Arc::new(config.fingerprint.clone()))
     };
     Client::new(options).map_err(|error| Error::Internal(error.to_string()))
+}
+
+/// What one transfer may have on its way. With a limited rate that has to be little, and to pass in small pieces.
+fn window(config: &Config, requests: usize) -> usize {
+    let usual = (IN_FLIGHT / requests).clamp(512 * 1024, 2 * MIB);
+    let burst = |rate: f64| (rate * BURST.as_secs_f64()) as usize;
+    config
+        .limits
+        .rate
+        .map_or(usual, |rate| usual.min(burst(rate)))
 }
 
 /// Without a number, as many as there are requests over HTTP/1.1, and over HTTP/2 one as long as the server takes all
@@ -53,7 +67,8 @@ fn connections(config: &Config) -> Connections {
     let threads = config.limits.threads;
     match config.limits.connections {
         None => Connections {
-            most: threads.unwrap_or(BROWSER_SOCKETS),
+            // Those of requests that hang are no use to the ones that replace them.
+            most: 2 * threads.unwrap_or(BROWSER_SOCKETS) + 1,
             streams: usize::MAX >> 33,
         },
         Some(most) => Connections {

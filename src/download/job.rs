@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -23,9 +23,6 @@ use crate::sink::{self, Identity, Sink};
 /// Beginning anew, or at the original URL, this often without one new byte between ends the file.
 const MAX_ROUNDS: u32 = 4;
 
-/// Attempts after the first at a host that has never answered: the address is wrong more often than the host is down.
-const FIRST_RETRIES: u32 = 3;
-
 /// One file on its way.
 pub(super) struct Job<'a> {
     pub(super) context: &'a Context,
@@ -36,6 +33,10 @@ pub(super) struct Job<'a> {
     pub(super) url: String,
     /// The server has been seen to ignore ranges, whatever it says of itself.
     pub(super) no_ranges: Cell<bool>,
+    /// When the last byte came, or something that explains why none did.
+    life: Cell<Instant>,
+    /// How many wait for something of our own, such as a slow disk.
+    holds: Cell<usize>,
     /// The server fails conditions that hold: none is sent any more, what the answers say is compared all the same.
     pub(super) no_conditions: Cell<bool>,
     /// Told when nothing is left to ask for; `None` when it was, or nobody wants to know.
@@ -48,6 +49,18 @@ pub(super) enum Stop {
     Fatal(Error),
     /// This opening is used up; another may go on.
     Again(Problem),
+    /// The same, and the other one is there: it brings the file from its first byte.
+    Opened(Problem, Box<Opening>),
+}
+
+/// While one lives, nobody expects bytes.
+pub(super) struct Holding<'a>(&'a Job<'a>);
+
+impl Drop for Holding<'_> {
+    fn drop(&mut self) {
+        self.0.holds.set(self.0.holds.get() - 1);
+        self.0.note_life();
+    }
 }
 
 impl From<sink::Error> for Stop {
@@ -71,6 +84,8 @@ impl<'a> Job<'a> {
             source,
             url,
             no_ranges: Cell::new(false),
+            life: Cell::new(Context::now()),
+            holds: Cell::new(0),
             no_conditions: Cell::new(false),
             all_begun: RefCell::default(),
         }
@@ -88,7 +103,7 @@ impl<'a> Job<'a> {
                     Ok(opening) => return self.wanted(opening),
                     Err(problem) => problem,
                 },
-                stopped = self.context.stopped() => return Err(stopped),
+                over = self.over() => return Err(over),
             };
             attempt += 1;
             let verdict = match (&problem.failure, earlier) {
@@ -130,8 +145,46 @@ impl<'a> Job<'a> {
         self.retrying(problem, after);
         tokio::select! {
             () = tokio::time::sleep(after) => Ok(()),
-            stopped = self.context.stopped() => Err(stopped),
+            over = self.over() => Err(over),
         }
+    }
+
+    /// Resolves when the user wants to stop, or nothing has come for too long.
+    pub(super) async fn over(&self) -> Error {
+        tokio::select! {
+            stopped = self.context.stopped() => stopped,
+            problem = self.abandoned() => self.failed(problem),
+        }
+    }
+
+    async fn abandoned(&self) -> Problem {
+        let Some(patience) = self.context.give_up_after else {
+            return std::future::pending().await;
+        };
+        loop {
+            if self.holds.get() > 0 {
+                self.note_life();
+            }
+            let left = patience.saturating_sub(Context::now() - self.life.get());
+            if left.is_zero() {
+                return Problem {
+                    failure: Failure::Network(Fault::Stall),
+                    detail: format!("no byte came for {} s", patience.as_secs_f64()),
+                };
+            }
+            tokio::time::sleep(left).await;
+        }
+    }
+
+    /// Notes that a byte came, or something that explains why none did.
+    pub(super) fn note_life(&self) {
+        self.life.set(Context::now());
+    }
+
+    /// Notes that no byte can come while the result lives, for reasons of our own.
+    pub(super) fn holding(&self) -> Holding<'_> {
+        self.holds.set(self.holds.get() + 1);
+        Holding(self)
     }
 
     pub(super) fn verdict(&self, failure: &Failure, attempts: u32) -> Verdict {
@@ -140,12 +193,10 @@ impl<'a> Job<'a> {
 
     /// The verdict where nothing has ever come from the host.
     fn first_verdict(&self, failure: &Failure, attempts: u32) -> Verdict {
-        let policy = &self.context.policy;
-        let retries = match policy.retries {
-            u32::MAX => u32::MAX,
-            retries => retries.min(FIRST_RETRIES),
+        let policy = Policy {
+            retries: self.context.policy.first_retries,
+            ..self.context.policy
         };
-        let policy = Policy { retries, ..*policy };
         retry::verdict(failure, attempts, &policy, fastrand::u64(..))
     }
 
@@ -164,10 +215,12 @@ impl<'a> Job<'a> {
         let mut entity = opening.resource.entity.clone();
         loop {
             let had = sink.done().len();
-            let problem = match fetch::fetch(self, sink, opening).await {
+            self.note_life();
+            let (problem, opened) = match fetch::fetch(self, sink, opening).await {
                 Ok(()) => return Ok(()),
                 Err(Stop::Fatal(error)) => return Err(error),
-                Err(Stop::Again(problem)) => problem,
+                Err(Stop::Again(problem)) => (problem, None),
+                Err(Stop::Opened(problem, opening)) => (problem, Some(*opening)),
             };
             rounds = if sink.done().len() > had {
                 1
@@ -181,16 +234,15 @@ impl<'a> Job<'a> {
             let keep = is_resumable(&entity) && !self.no_ranges.get();
             let keep = keep && !self.must_restart(&problem);
             let left = keep.then(|| earlier(&entity, &sink.done()));
-            opening = self.open(left.as_ref()).await?;
-            let is_same = entity.confirms(&opening.resource.entity);
-            if is_same && problem.failure == Failure::Refused(Refusal::Precondition) {
-                self.no_conditions.set(true);
+            opening = match opened {
+                Some(opening) => opening,
+                None => self.open(left.as_ref()).await?,
+            };
+            if entity.confirms(&opening.resource.entity) {
+                self.learn(&problem);
             }
             if opening.resumed {
-                self.tell(Update::Reresolved {
-                    id: self.id,
-                    reason,
-                });
+                self.reresolved(&problem);
             } else {
                 restarts += 1;
                 let now = &opening.resource.entity;
@@ -201,6 +253,13 @@ impl<'a> Job<'a> {
                 });
             }
             entity = opening.resource.entity.clone();
+        }
+    }
+
+    /// Learns from a problem with a file that turned out to be the same.
+    pub(super) fn learn(&self, problem: &Problem) {
+        if problem.failure == Failure::Refused(Refusal::Precondition) {
+            self.no_conditions.set(true);
         }
     }
 
@@ -335,6 +394,24 @@ impl<'a> Job<'a> {
         });
     }
 
+    /// Says that the address has changed.
+    pub(super) fn reresolved(&self, problem: &Problem) {
+        self.tell(Update::Reresolved {
+            id: self.id,
+            reason: problem.to_string(),
+        });
+    }
+
+    /// Says that less is asked of the host from here on.
+    pub(super) fn throttled(&self, problem: &Problem, requests: usize, delay: Duration) {
+        self.tell(Update::Throttled {
+            id: self.id,
+            reason: problem.to_string(),
+            requests,
+            delay,
+        });
+    }
+
     fn tell(&self, update: Update) {
         self.context.reporter.send(update);
     }
@@ -361,14 +438,22 @@ const OVERLAP: u64 = 64 << 10;
 pub(super) fn earlier(entity: &Entity, done: &RangeSet) -> Earlier {
     let length = entity.length.unwrap_or(1).max(1);
     let missing = done.complement(length).iter().next();
-    let mut gap = missing.unwrap_or(ByteRange::new(length - 1, length));
+    let gap = missing.unwrap_or(ByteRange::new(length - 1, length));
+    Earlier {
+        complete: missing.is_none(),
+        ..earlier_from(entity, done, gap)
+    }
+}
+
+/// As [`earlier`], with the bytes that are to come first.
+pub(super) fn earlier_from(entity: &Entity, done: &RangeSet, mut gap: ByteRange) -> Earlier {
     if !entity.validator.is_strong() {
         let known = done.iter().find(|range| range.end == gap.start);
         gap.start -= known.map_or(0, |range| range.len().min(OVERLAP));
     }
     Earlier {
         gap,
-        complete: missing.is_none(),
+        complete: false,
         entity: entity.clone(),
     }
 }

@@ -5,9 +5,14 @@
 //! what a failure means. What it shares with a [`stream()`] is in [`job`], the transfers themselves are in [`fetch`].
 
 mod fetch;
+mod host;
 mod job;
 mod names;
+mod pace;
+mod pulse;
+mod settle;
 mod stream;
+mod transfer;
 mod verify;
 mod whole;
 
@@ -19,7 +24,6 @@ use tokio::sync::watch;
 
 use crate::Error;
 use crate::hash::{Algorithm, Checksum};
-use crate::http::Protocol;
 use crate::net::Client;
 use crate::plan;
 use crate::report::Reporter;
@@ -28,14 +32,12 @@ use crate::resume::Leftovers;
 use crate::retry::Policy;
 use crate::sink::{self, Existing, OnConflict, Part, Sink};
 
+pub use host::Hosts;
 use job::{Job, earlier, outlives};
 pub use names::Names;
+pub use pace::Pace;
 pub use stream::{Turn, stream};
 use verify::Check;
-
-/// Concurrent requests where the user named no number: HTTP/2 shares a connection, HTTP/1.1 keeps a browser's limit.
-const AUTO_HTTP2: usize = 8;
-const AUTO_HTTP1: usize = 6;
 
 /// What all downloads of a run share.
 pub struct Context {
@@ -45,7 +47,7 @@ pub struct Context {
     pub session: Session,
     /// Where files go.
     pub destination: Destination,
-    /// Concurrent range requests; `None` = by protocol.
+    /// Concurrent range requests at one host; `None` = as many as prove useful.
     pub threads: Option<usize>,
     /// Sockets to one host, where the user named a number.
     pub sockets: Option<usize>,
@@ -57,6 +59,12 @@ pub struct Context {
     pub policy: Policy,
     /// Time without a byte after which a transfer is given up.
     pub stall: Duration,
+    /// Time without a byte of a file, from anywhere, after which it is given up; `None` = never.
+    pub give_up_after: Option<Duration>,
+    /// What is known of the hosts.
+    pub hosts: Hosts,
+    /// The bandwidth limit of all files together.
+    pub pace: Pace,
     /// Digests to compute of each file; if none, one is where nobody states a checksum.
     pub algorithms: Vec<Algorithm>,
     /// Where checksums are looked for that the user has not given.
@@ -106,15 +114,20 @@ impl Context {
         Instant::now()
     }
 
-    /// Seconds since 1970.
+    /// Time since 1970.
     #[expect(
         clippy::disallowed_methods,
-        reason = "dates of Retry-After are held against the wall clock"
+        reason = "dates of Retry-After, and sleep, are seen by the wall clock"
     )]
-    pub(crate) fn wall_clock() -> u64 {
+    fn wall_time() -> Duration {
         SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs())
+            .unwrap_or_default()
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn wall_clock() -> u64 {
+        Self::wall_time().as_secs()
     }
 
     /// A way to a source, from here and now.
@@ -124,17 +137,6 @@ impl Context {
             session: &self.session,
             source,
             now: Self::wall_clock(),
-        }
-    }
-
-    /// Over HTTP/1.1 a request is a connection, and one more than there may be would only wait.
-    fn requests(&self, protocol: Protocol) -> usize {
-        match protocol {
-            Protocol::Http10 | Protocol::Http11 => self
-                .threads
-                .unwrap_or(AUTO_HTTP1)
-                .min(self.sockets.unwrap_or(usize::MAX)),
-            Protocol::Http2 | Protocol::Http3 => self.threads.unwrap_or(AUTO_HTTP2),
         }
     }
 

@@ -5,8 +5,9 @@ use std::pin::pin;
 
 use bytes::Buf as _;
 
-use super::fetch::{first, left, next, ticks};
+use super::fetch::{left, ticks};
 use super::job::{Job, Stop, timed};
+use super::transfer::{first, next};
 use crate::net::{Block, Transfer};
 use crate::resolve::Resource;
 use crate::retry::Failure;
@@ -37,7 +38,7 @@ pub(super) async fn whole(
             }
             _ = ticks.tick() => job.progress(got.get(), 1, resource.protocol),
             left = left(&mut follow) => drop(left?),
-            stopped = job.context.stopped() => return Err(Stop::Fatal(stopped)),
+            over = job.over() => return Err(Stop::Fatal(over)),
         }
     }
 }
@@ -56,6 +57,8 @@ async fn pour(
         let Some(Block { bytes, .. }) = event.map_err(Stop::Again)? else {
             break;
         };
+        let holding = job.holding();
+        job.context.pace.pay(bytes.len()).await;
         let start = got.get();
         let mut bytes = first(bytes, length.map_or(u64::MAX, |length| length - start));
         let end = start + bytes.len() as u64;
@@ -65,6 +68,7 @@ async fn pour(
             job.not_too_large(end).map_err(Stop::Fatal)?;
             sink.write(known, bytes).await?;
         }
+        drop(holding);
         got.set(end);
         if length.is_some_and(|length| length - end <= NEAR) {
             job.nothing_left_to_begin();

@@ -21,6 +21,10 @@ const WAIT: Duration = Duration::from_secs(3600);
 /// Rounds of the loop that a part of a block may wait for more bytes while other transfers keep the loop busy.
 const ROUNDS: u64 = 8;
 
+/// What the bindings lack of `curl/multi.h`: `CURLMOPT_NETWORK_CHANGED`, and two of its bits.
+const CURLMOPT_NETWORK_CHANGED: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 17;
+const CLEAR_CONNECTIONS_AND_NAMES: std::ffi::c_long = (1 << 1) | (1 << 2);
+
 /// Starts the thread and waits until libcurl is ready in it.
 pub(super) fn spawn(
     options: Options,
@@ -112,6 +116,7 @@ impl Driver {
                 }) => self.start(id, &request, events),
                 Ok(Command::Grant { id, bytes }) => self.grant(id, bytes),
                 Ok(Command::Cancel { id }) => drop(self.remove(id)),
+                Ok(Command::Reset) => self.reset(),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }
@@ -159,6 +164,18 @@ impl Driver {
         {
             // Fails only for a handle that is not in a transfer any more; its end is then on the way.
             let _ = handle.unpause_write();
+        }
+    }
+
+    fn reset(&self) {
+        // SAFETY: the handle lives as long as `self.multi`, and the option takes a long. Its result can only be that this
+        // libcurl does not know the option, and then connections are merely used longer.
+        unsafe {
+            curl_sys::curl_multi_setopt(
+                self.multi.raw(),
+                CURLMOPT_NETWORK_CHANGED,
+                CLEAR_CONNECTIONS_AND_NAMES,
+            );
         }
     }
 

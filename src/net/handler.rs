@@ -27,7 +27,9 @@ pub(super) struct Body {
     credit: isize,
     /// Whether the write callback has paused the transfer.
     paused: bool,
-    /// Bytes that wait to become a block; at most [`BLOCK`]. What is left of its capacity after a flush is used up
+    /// The size of a block.
+    block: usize,
+    /// Bytes that wait to become a block; at most one block. What is left of its capacity after a flush is used up
     /// before memory is taken anew.
     part: BytesMut,
     /// Round of the driver's loop in which `part` got its first byte; 0 = not yet known.
@@ -45,6 +47,7 @@ impl Body {
             head: Some(HeadReader::default()),
             credit: isize::try_from(options.window).unwrap_or(isize::MAX),
             paused: false,
+            block: BLOCK.min(options.window),
             part: BytesMut::new(),
             since: 0,
             offset: 0,
@@ -119,7 +122,7 @@ impl Handler for Body {
         while !data.is_empty() {
             if self.part.len() == self.part.capacity() {
                 self.flush();
-                self.part = BytesMut::with_capacity(BLOCK);
+                self.part = BytesMut::with_capacity(self.block);
             }
             let room = self.part.capacity() - self.part.len();
             let (now, later) = data.split_at(data.len().min(room));

@@ -39,6 +39,9 @@ pub use setup::versions;
 /// Bytes that one [`Block`] carries at most; libcurl's own callbacks bring 16 KiB.
 pub(crate) const BLOCK: usize = 256 * 1024;
 
+/// The smallest window, what one of libcurl's callbacks brings.
+const LEAST_WINDOW: usize = 16 * 1024;
+
 /// How a client connects; the same for all its transfers.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -61,7 +64,7 @@ pub struct Options {
     pub connections: Option<Connections>,
     /// Time for name, TCP and TLS together (`CURLOPT_CONNECTTIMEOUT_MS`).
     pub connect_timeout: Duration,
-    /// Bytes of body that one transfer may deliver before they are taken; at least one block.
+    /// Bytes of body that one transfer may deliver before they are taken; at least 16 KiB. Blocks are no larger.
     pub window: usize,
 }
 
@@ -185,6 +188,8 @@ enum Command {
     Cancel {
         id: Id,
     },
+    /// No connection that is open may be used for another transfer.
+    Reset,
 }
 
 /// The handle to a driver thread; clones share it. Dropping the last one (transfers hold one too) ends the thread.
@@ -210,7 +215,7 @@ impl Client {
     /// # Errors
     /// [`Error`] if the system gives no thread or libcurl cannot start.
     pub fn new(options: Options) -> Result<Self, Error> {
-        let window = options.window.max(BLOCK);
+        let window = options.window.max(LEAST_WINDOW);
         let (commands, receiver) = mpsc::channel();
         let fingerprint = options.worn();
         let options = Options {
@@ -248,6 +253,14 @@ impl Client {
             taken: 0,
             ended: false,
         }
+    }
+}
+
+impl Client {
+    /// Makes all transfers to come open new connections, and look names up anew. For when those that are open are taken for
+    /// dead, which libcurl would notice late; transfers that use them go on.
+    pub fn reset(&self) {
+        self.0.send(Command::Reset);
     }
 }
 

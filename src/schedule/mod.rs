@@ -111,7 +111,7 @@ const SLOW_HEAD: f64 = 3.0;
 const ALIVE: u64 = 64 << 10;
 
 /// A wait is too long from here on, and from there on, whatever waits before it were like.
-const PATIENCE: (Duration, Duration) = (Duration::from_millis(1500), Duration::from_secs(8));
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(8));
 
 /// So many times the longest wait that ended well is too long.
 const TOO_LONG: u32 = 4;
@@ -296,13 +296,16 @@ impl Schedule {
         self.latest = self.latest.max(Some(now));
         let (delivered, speed, bound) = (self.delivered, self.speed, self.bound());
         let patience = self.patience(Some(self.longest_pause));
+        // Where all get slower, as on a busy machine or a bad line, that is no reason to ask anew.
+        let usual = self.speed.unwrap_or_default() * patience.as_secs_f64();
+        let enough = ALIVE.max((usual / 2.0) as u64);
         let mut relieved = 0;
         for flight in self.flights.values_mut() {
             if flight.rest.is_empty() || flight.rest.end > bound || !flight.arrived {
                 continue;
             }
             let crawls = flight.crawls(speed, delivered, now);
-            if crawls || flight.is_late(patience, delivered, ALIVE, now) {
+            if crawls || flight.is_late(patience, delivered, enough, now) {
                 let history = History {
                     attempts: 0,
                     replaced: flight.replaced.saturating_add(u32::from(crawls)),
@@ -351,6 +354,11 @@ impl Schedule {
     pub fn missing(&self) -> u64 {
         let in_flight: u64 = self.flights.values().map(|flight| flight.rest.len()).sum();
         self.pending.bytes() + in_flight
+    }
+
+    /// The lowest bytes that wait for a request, ready or not.
+    pub fn first_gap(&self) -> Option<ByteRange> {
+        self.pending.first()
     }
 
     /// Whether no byte waits for a request. Those in flight may still fail, and then wait again.
@@ -465,8 +473,13 @@ impl Schedule {
             return Some((f64::INFINITY, rest.start));
         }
         let expected = flight.expected(self.speed, now)?;
-        if expected <= LAGGARD || rest.len() < self.least_loot(rest, expected) {
+        if expected <= LAGGARD {
             return None;
+        }
+        if rest.len() < self.least_loot(rest, expected) {
+            // Too little to share. If nothing comes at all, nothing is lost with the request.
+            let silent = flight.arrived && flight.quiet(now) >= PATIENCE.0 * 2;
+            return silent.then_some((expected, rest.start));
         }
         Some((expected, plan::middle(rest)))
     }

@@ -74,6 +74,12 @@ impl Pending {
         self.gaps.keys().next().is_none_or(|&start| start >= offset)
     }
 
+    /// The lowest gap.
+    pub(super) fn first(&self) -> Option<ByteRange> {
+        let (&start, &(end, _)) = self.gaps.iter().next()?;
+        Some(ByteRange { start, end })
+    }
+
     /// Whether the lowest gap may not be asked for yet.
     pub(super) fn first_waits(&self, now: Instant) -> bool {
         let first = self.gaps.values().next();

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hydrastream::download::{self, Context, Destination, Outcome, Search, Turn};
+use hydrastream::download::{self, Context, Destination, Hosts, Outcome, Pace, Search, Turn};
 use hydrastream::hash::{Algorithm, Checksum, Hasher};
 use hydrastream::net::{self, Client};
 use hydrastream::report::{self, Reporter, Style};
@@ -288,6 +288,9 @@ impl Stage<'_> {
                 ..Policy::default()
             },
             stall: STALL,
+            give_up_after: None,
+            hosts: Hosts::default(),
+            pace: Pace::default(),
             algorithms: vec![Algorithm::Crc32c],
             search: Search::Off,
             unverified: true.into(),
