@@ -221,7 +221,9 @@ fn failure_hint(failure: &Failure) -> &'static str {
             }
         },
         Failure::Status { code, .. } => match code {
-            401 => "the server wants credentials: -u, --netrc or --bearer (Basic and Bearer, not Digest)",
+            401 => {
+                "the server wants credentials: -u, --netrc or --bearer (Basic and Bearer, not Digest)"
+            }
             403 | 407 => "the server or the proxy wants credentials, or does not like this client",
             404 | 410 => "check the address",
             429 | 503 => "the server is busy: try again later, or with a smaller -t",

@@ -378,7 +378,12 @@ fn a_password_that_is_missing_is_asked_for_at_a_terminal() {
     let typing = "while sleep 0.2; do echo s3cret || exit; done";
     let script = format!("({typing}) | timeout 60 script -qec '{line}' /dev/null");
     hs.run_program("sh", &["-c", &script]);
-    let sent: Vec<_> = site.settle().exchanges().into_iter().map(|it| it.request).collect();
+    let sent: Vec<_> = site
+        .settle()
+        .exchanges()
+        .into_iter()
+        .map(|it| it.request)
+        .collect();
     assert_eq!(sent[0].header("authorization"), Some("Basic bWU6"));
     assert_eq!(sent[1].header("authorization"), Some("Basic bWU6czNjcmV0"));
 }
