@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::common::hs::Hs;
 use crate::common::origin::server::content::Body;
+use crate::common::origin::server::log::Exchange;
 use crate::common::origin::server::script::{Reply, Request};
 use crate::common::origin::server::tls::identity;
 use crate::common::origin::{Site, Via};
@@ -334,24 +335,69 @@ fn compare(browser: &str, worn: &str, open: impl Fn(&Path, &Site) -> Running) {
 
 #[test]
 #[ignore = "needs Debian's chromium"]
+fn a_redirect_is_followed_as_chromium_does() {
+    for via in [Via::Http2, Via::Http1] {
+        let elsewhere = Site::new(via);
+        let there = elsewhere
+            .url("/next?size=1")
+            .replace("localhost", "127.0.0.1");
+        let site = Site::behaving(via, move |request, reply| {
+            let to = match request.path() {
+                "/enter" => "/between".to_owned(),
+                "/between" => there.clone(),
+                _ => return reply,
+            };
+            Reply::new(302, Body::default()).with("Location", to)
+        });
+        let profile = tempfile::tempdir().unwrap();
+        {
+            let _running = chromium(profile.path(), &site.url("/enter"));
+            led(&elsewhere);
+        }
+        Hs::trusting(&site)
+            .run(&["-B", "chromium156", "-k", &site.url("/enter")])
+            .exits(0);
+        let names = |it: &Exchange| shown(&it.request);
+        for (site, path) in [(&site, "/between"), (&elsewhere, "/next")] {
+            let exchanges = site.exchanges();
+            let of_path: Vec<_> = exchanges
+                .iter()
+                .filter(|it| it.request.path() == path)
+                .map(names)
+                .collect();
+            let [theirs, .., ours] = &of_path[..] else {
+                panic!("{path} was not asked for twice: {}", site.story());
+            };
+            assert_eq!(ours, theirs, "{path} {via:?}");
+        }
+    }
+}
+
+/// Chromium with a fresh profile, at this address.
+fn chromium(profile: &Path, url: &str) -> Running {
+    let data = format!("--user-data-dir={}", profile.display());
+    let quiet = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+    ];
+    let trusting = [
+        "--ignore-certificate-errors",
+        "--remote-debugging-port=0",
+        &data,
+        url,
+    ];
+    start("chromium", "chromium", &[&quiet[..], &trusting].concat())
+}
+
+#[test]
+#[ignore = "needs Debian's chromium"]
 fn credentials_cookies_and_referer_are_where_chromium_has_them() {
     compare("chromium", "chromium156", |profile, site| {
-        let data = format!("--user-data-dir={}", profile.display());
         let url = site.url("/enter").replace("localhost", "u:p@localhost");
-        let quiet = [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-        ];
-        let trusting = [
-            "--ignore-certificate-errors",
-            "--remote-debugging-port=0",
-            &data,
-            &url,
-        ];
-        start("chromium", "chromium", &[&quiet[..], &trusting].concat())
+        chromium(profile, &url)
     });
 }
 

@@ -106,7 +106,7 @@ pub fn fingerprint(
         resume,
         proxy: proxy(chromium),
     };
-    notes.push("[proxy], the header list's `*` and its cookies were not seen; they are as in Chromium and Firefox of 2026.".to_owned());
+    notes.push("[proxy], redirects, the header list's `*` and its cookies were not seen; they are as in Chromium and Firefox of 2026.".to_owned());
     Ok((fingerprint, notes))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::fingerprint::describe;
 use crate::fingerprint::observed::Request;
-use crate::fingerprint::schema::{DependsOn, HeaderLine, Proxy, RequestShape};
+use crate::fingerprint::schema::{DependsOn, HeaderLine, Proxy, Redirected, RequestShape};
 
 /// Headers of an address that a page opens, not the user.
 const NOT_TYPED: [&str; 2] = ["referer", "cookie"];
@@ -69,6 +69,13 @@ pub(super) fn navigation(
     if let Some(at) = position(&shape.headers, extra) {
         shape.headers.insert(at, line("*", ""));
     }
+    // Chromium sets its hints anew for each hop. A page cannot show it.
+    shape.redirected = chromium.then(|| Redirected {
+        moves: ["sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform"]
+            .map(str::to_owned)
+            .into(),
+        before: "Referer".to_owned(),
+    });
     if let Some(priority) = &mut shape.priority {
         // The first request of a connection has nothing to depend on; Chromium's exclusive ones would.
         priority.depends_on = if priority.exclusive {
@@ -165,6 +172,7 @@ pub(super) fn resume(download: &RequestShape) -> RequestShape {
 
 fn ranged(download: &RequestShape, conditions: &[HeaderLine], chromium: bool) -> RequestShape {
     let mut shape = download.clone();
+    shape.redirected = None;
     shape
         .headers
         .retain(|line| !line.name.eq_ignore_ascii_case("sec-fetch-user"));
