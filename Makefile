@@ -25,7 +25,7 @@ CARGO_DENY := 0.20.2
 CARGO_DEB  := 3.8.0
 
 .DEFAULT_GOAL := build
-.PHONY: build run test test-system bench deny install uninstall screens dist deb setup reliability clean help
+.PHONY: build run test test-system fuzz bench deny install uninstall screens dist deb setup reliability clean help
 
 build: setup ## build the release binary, target/release/hs
 	$(CARGO) build --locked --release -j $(JOBS) --bin hs
@@ -42,8 +42,11 @@ endif
 test: setup ## all tests that need no network and no privileges
 	$(CARGO) test --locked -j $(JOBS)
 
-test-system: setup ## the slow tests, against real servers on this machine
-	$(CARGO) test --locked --release -j $(JOBS) --test main -- --ignored
+test-system: setup ## the slow tests, against real servers on this machine, and over bad lines (those as root)
+	$(CARGO) test --locked --release -j $(JOBS) --test main -- --ignored --show-output
+
+fuzz: ## fuzz every parser, each for N seconds (default 60); needs a nightly compiler
+	@FUZZ_SECONDS='$(or $(N),60)' scripts/fuzz.sh $(TARGETS)
 
 reliability: setup ## write docs/RELIABILITY.md anew from the cases in tests/cases
 	WRITE_RELIABILITY=1 $(CARGO) test --locked -j $(JOBS) --test main cases::table

@@ -122,7 +122,7 @@ impl Error {
             Self::Usage { .. } => 2,
             Self::Checksum { .. } => 3,
             Self::Failed {
-                failure: Failure::Refused(Refusal::Page(_)),
+                failure: Failure::Refused(Refusal::Page(_) | Refusal::Challenge(_)),
                 ..
             } => 6,
             Self::Failed { .. } => 4,
@@ -145,7 +145,7 @@ impl Error {
             Self::Checksum { .. } => "integrity",
             Self::Failed { failure, .. } => match failure {
                 Failure::Network(_) | Failure::Short => "network",
-                Failure::Refused(Refusal::Page(_)) => "blocked",
+                Failure::Refused(Refusal::Page(_) | Refusal::Challenge(_)) => "blocked",
                 Failure::Status { .. } | Failure::Refused(_) => "http",
             },
             Self::Changed { .. } => "changed",
@@ -155,6 +155,16 @@ impl Error {
             Self::Disk(_) => "disk",
             Self::Interrupted { .. } => "interrupted",
         }
+    }
+
+    /// Tells whoever looks for a fault all that is known of this one: every cause, and how the program sees it.
+    pub fn trace(&self) {
+        let mut next: Option<&dyn std::error::Error> = Some(self);
+        while let Some(error) = next {
+            tracing::debug!("{error}");
+            next = error.source();
+        }
+        tracing::debug!("{self:?}");
     }
 
     /// What the user can do.
@@ -229,6 +239,9 @@ fn failure_hint(failure: &Failure) -> &'static str {
             429 | 503 => "the server is busy: try again later, or with a smaller -t",
             _ => "try again later; the same command goes on where this one stopped",
         },
+        Failure::Refused(Refusal::Challenge(_)) => {
+            "open the address in a browser, and bring its cookies with --cookies, or try another -B"
+        }
         Failure::Refused(Refusal::Page(_)) => {
             "open the address in a browser: it may want a login (--cookies); --accept-html takes the page"
         }

@@ -297,7 +297,8 @@ struct Written {
 }
 
 /// What the text of a control file vouches for in a system with this boot id.
-fn parse(text: &[u8], boot: Option<&str>) -> Option<Found> {
+#[must_use]
+pub fn parse(text: &[u8], boot: Option<&str>) -> Option<Found> {
     let mut lines = text.split(|&byte| byte == b'\n');
     let head: Head = unseal(lines.next()?)?;
     if head.version != VERSION {

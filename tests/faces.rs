@@ -109,3 +109,25 @@ fn a_log_that_cannot_be_opened_is_one_warning() {
         .says("hs: warning: no log is kept: /proc/none/x.log: ");
     assert_eq!(done.stderr.matches("warning").count(), 1);
 }
+
+#[test]
+fn debug_shows_causes_and_the_wire_but_no_secret() {
+    let site = Site::behaving(Via::Http2, |_, _| Reply::new(404, "no\n".into()));
+    let hs = Hs::trusting(&site);
+    let url = site.url_as("user", "s3cret", "/x.bin?token=t0ken");
+    let done = hs.run(&["-d", "-H", "Cookie: a=c00kie", &url]).exits(4);
+    let done = done
+        .says("hs: debug: > GET /x.bin")
+        .says("hs: debug: < HTTP/2 404");
+    // As it is typed, and as it goes over the wire.
+    let secrets = ["s3cret", "dXNlcjpzM2NyZXQ", "c00kie"];
+    let text = log(&hs);
+    assert!(text.contains("DEBUG > GET /x.bin"), "{text}");
+    for secret in secrets {
+        assert!(!done.stderr.contains(secret), "{}", done.stderr);
+        assert!(!text.contains(secret), "{text}");
+    }
+    done.says("hs: debug: Failed {");
+    let quiet = hs.run(&[&url]).exits(4);
+    quiet.never_says("debug").never_says("> GET");
+}

@@ -12,23 +12,33 @@
     reason = "the origin is shared with a program of its own"
 )]
 
+mod batch;
 mod cases;
 mod checksums;
 mod common;
 mod download;
+mod dry_run;
 mod errors;
 mod faces;
 mod faults;
 mod files;
 mod fingerprints;
+mod flow;
+mod fuzz;
 mod json_lines;
 mod layers;
+mod mirrors;
 mod options_net;
 mod options_way;
+mod recordings;
 mod resume;
 mod retry;
+mod signatures;
 mod stream;
 mod system_access;
 mod system_browsers;
+mod system_chaos;
+mod system_resumption;
+mod system_servers;
 mod verify;
 mod wire;

@@ -201,7 +201,8 @@ mod tests {
 
     /// A page that lacks an option is worse than none.
     #[test]
-    fn the_page_and_every_completion_have_every_option() {
+    fn the_readme_the_page_and_every_completion_have_every_option() {
+        let readme = include_str!("../../README.md");
         let page = String::from_utf8(page().unwrap())
             .unwrap()
             .replace('\\', "");
@@ -210,10 +211,14 @@ mod tests {
             let Some(long) = option.get_long() else {
                 continue;
             };
-            assert!(
-                page.contains(&format!("--{long}")),
-                "--{long} is not in the manual"
-            );
+            let flag = format!("--{long}");
+            let names = |text: &str| {
+                let ends = |at: usize| text[at + flag.len()..].chars().next();
+                let mut found = text.match_indices(&flag);
+                found.any(|(at, _)| ends(at).is_none_or(|c| !c.is_alphanumeric() && c != '-'))
+            };
+            assert!(names(&page), "{flag} is not in the manual");
+            assert!(names(readme) || long == "help", "{flag} is not in the README");
             for shell in Shell::value_variants() {
                 let script = bare(&String::from_utf8(completions(*shell)).unwrap());
                 assert!(

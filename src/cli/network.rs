@@ -11,6 +11,10 @@ pub struct Browser {
     #[arg(short = 'B', long, value_name = "NAME")]
     pub browser: Option<String>,
 
+    /// System that the browser says it runs on, where it exists on several: linux, macos or windows [default: as recorded]
+    #[arg(long, value_name = "SYSTEM")]
+    pub platform: Option<String>,
+
     /// Add or replace a header, in the place where the browser has it; 'Name:' removes it; repeatable
     ///
     /// New headers go where the browser puts those that a page adds. Headers of ranges and of the connection are refused.

@@ -17,9 +17,11 @@ use url::Url;
 use super::Context;
 use super::host::Share;
 use super::job::{Job, Stop};
+use super::mirrors::Mirror;
 use super::pulse::Pulse;
 use super::settle::{Ended, Moving, Next, moved};
 use super::whole::whole;
+use crate::Error;
 use crate::answer::{self, Ranges};
 use crate::net::Transfer;
 use crate::plan::Options;
@@ -43,7 +45,7 @@ pub(super) async fn fetch(job: &Job<'_>, sink: Sink<'_>, opening: Opening) -> Re
     } = opening;
     match resource.entity.length {
         Some(length) if resource.ranges != Ranges::No && !job.no_ranges.get() => {
-            let file = File::new(job, sink, resource, length);
+            let file = File::new(job, sink, resource, length, transfer.streams());
             // What is continued is being served as a range already.
             file.proven.set(resumed);
             file.run(transfer, from).await
@@ -59,6 +61,8 @@ pub(super) struct Place {
     pub(super) generation: u32,
     /// The requests at its host.
     pub(super) share: Share,
+    /// What it has of its own if it is not the file's first place but a mirror.
+    pub(super) mirror: Option<Mirror>,
 }
 
 impl Place {
@@ -71,6 +75,7 @@ impl Place {
             url: resource.url.clone(),
             generation,
             share: gate.share(),
+            mirror: None,
         })
     }
 }
@@ -86,6 +91,14 @@ pub(super) struct File<'a> {
     pub(super) length: u64,
     /// Where new requests go.
     pub(super) place: RefCell<Rc<Place>>,
+    /// Mirrors that are seen to have the same file.
+    pub(super) mirrors: RefCell<Vec<Rc<Place>>>,
+    /// Why nothing is asked for at the first place any more; only mirrors are then.
+    pub(super) lost: Cell<Option<Error>>,
+    /// Whether there is or was such a reason.
+    pub(super) is_lost: Cell<bool>,
+    /// Mirrors of which it is not known yet whether they have the file.
+    pub(super) unknown: Cell<usize>,
     /// What is asked for and what has come. Never borrowed across an await.
     pub(super) schedule: RefCell<Schedule>,
     /// Requests allowed at once, whatever the host bears: 2 while one range tries whether the server takes them, 1 when it
@@ -106,8 +119,18 @@ pub(super) struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    fn new(job: &'a Job<'a>, sink: Sink<'a>, resource: Resource, length: u64) -> Self {
+    fn new(
+        job: &'a Job<'a>,
+        sink: Sink<'a>,
+        resource: Resource,
+        length: u64,
+        streams: usize,
+    ) -> Self {
         let place = Place::new(job.context, &resource, 0);
+        // With a number of sockets the requests are shared out among them.
+        if job.context.sockets.is_none() {
+            place.share.gate.takes(streams);
+        }
         let requests = place.share.gate.expected();
         let options = Options {
             requests,
@@ -126,6 +149,10 @@ impl<'a> File<'a> {
             job,
             sink,
             place: RefCell::new(place),
+            mirrors: RefCell::default(),
+            lost: Cell::default(),
+            is_lost: Cell::new(false),
+            unknown: Cell::new(job.source.mirrors.len()),
             schedule: RefCell::new(Schedule::new(sink.done().complement(length), options)),
             limit: Cell::new(limit),
             proven: Cell::new(false),
@@ -144,12 +171,14 @@ impl<'a> File<'a> {
         let mut transfers = Transfers::new();
         let mut opened_by = self.adopt(&mut transfers, opened, from);
         let mut moving: Option<Moving<'_>> = None;
+        let mirrors = self.job.source.mirrors.iter();
+        let mut mirrors: FuturesUnordered<_> = mirrors.map(|url| self.try_mirror(url)).collect();
         let mut pulse = Pulse::new(Context::now(), Context::wall_time());
         let mut ticks = ticks();
         let mut follow = self.sink.follow();
         loop {
-            while let Some(chunk) = self.start() {
-                transfers.push(self.ask(chunk).boxed_local());
+            while let Some((chunk, place)) = self.start() {
+                transfers.push(self.ask(chunk, place).boxed_local());
             }
             if self.schedule.borrow().is_all_begun() {
                 self.job.nothing_left_to_begin();
@@ -175,6 +204,7 @@ impl<'a> File<'a> {
                     }
                 }
                 () = sleep_until(wake.map_or_else(Instant::now, Instant::from_std)), if wake.is_some() => {}
+                Some(mirror) = mirrors.next() => self.welcome(mirror)?,
                 left = left(&mut follow) => self.schedule.borrow_mut().head(left?),
                 _ = ticks.tick() => if self.tick(&mut pulse) {
                     self.drop_all(&mut transfers);
@@ -208,10 +238,12 @@ impl<'a> File<'a> {
         Some(first.id)
     }
 
-    fn start(&self) -> Option<Chunk> {
+    /// What is to be asked for now, and where.
+    fn start(&self) -> Option<(Chunk, Rc<Place>)> {
         let now = Context::now();
-        let place = Rc::clone(&self.place.borrow());
-        let gate = &place.share.gate;
+        let first = Rc::clone(&self.place.borrow());
+        let gate = &first.share.gate;
+        let elsewhere = self.elsewhere();
         let mut schedule = self.schedule.borrow_mut();
         let relieved = schedule.relieve(now);
         if relieved > 0 {
@@ -220,19 +252,35 @@ impl<'a> File<'a> {
                 gate.stalled(now);
             }
         }
-        let busy = schedule.busy(now);
-        place.share.set(busy, self.served.get());
-        if self.resolving.get() || !gate.closed_for(now).is_zero() {
+        let all = schedule.busy(now);
+        let busy = all.saturating_sub(elsewhere);
+        first.share.set(busy, self.served.get());
+        let closed = self.resolving.get() || self.is_lost.get() || !gate.closed_for(now).is_zero();
+        let free = match closed {
+            true => 0,
+            // A file without any request would wait for others that may wait for it.
+            false => gate.free(now).max(usize::from(busy == 0)),
+        };
+        let (place, free) = self.choose(&first, free, busy);
+        if free == 0 {
             return None;
         }
-        // A file without any request would wait for others that may wait for it.
-        let free = gate.free(now).max(usize::from(busy == 0));
-        schedule.expect(gate.expected());
-        let chunk = schedule.start(self.limit.get().min(busy + free), now)?;
-        gate.begun(now);
-        place.share.set(schedule.busy(now), self.served.get());
+        schedule.expect(gate.expected() + elsewhere);
+        let context = self.job.context;
+        let most = (self.limit.get())
+            .min(context.threads.unwrap_or(usize::MAX))
+            .min(context.pace.requests(now));
+        let chunk = schedule.start(most.min(all + free), now)?;
+        place.share.gate.begun(now);
+        match place.mirror {
+            Some(_) => place.count(1),
+            None => place.share.set(
+                schedule.busy(now).saturating_sub(elsewhere),
+                self.served.get(),
+            ),
+        }
         self.moved.notify_waiters();
-        Some(chunk)
+        Some((chunk, place))
     }
 
     /// Reports, and tells whether all connections are to be taken for dead.
@@ -257,8 +305,11 @@ impl<'a> File<'a> {
         self.job
             .note("the connections are lost, it goes on with new ones".to_owned());
         transfers.clear();
+        for place in self.mirrors.borrow().iter() {
+            place.count(isize::MIN);
+        }
         self.schedule.borrow_mut().abandon(Context::now());
-        self.job.context.client.reset();
+        self.job.client().reset();
     }
 }
 

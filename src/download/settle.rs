@@ -70,6 +70,7 @@ impl File<'_> {
     /// Takes note of a transfer's end. `opened` says whether the body that opened the file is still arriving.
     pub(super) fn settle(&self, ended: Ended, opened: bool) -> Result<Next, Stop> {
         let id = ended.id;
+        ended.place.count(-1);
         let problem = match ended.end {
             Ok(()) => {
                 self.requeue(id, Outcome::Complete);
@@ -78,12 +79,21 @@ impl File<'_> {
             Err(Trouble::Disk(error)) => return Err(error.into()),
             Err(Trouble::Net(problem)) => problem,
         };
+        if ended.place.mirror.is_some() {
+            return self.settle_mirror(id, &ended.place, problem);
+        }
         if ended.place.generation != self.place.borrow().generation && is_expiry(&problem.failure) {
             // Asked for where nothing is to be had any more, as is known by now.
             self.requeue(id, Outcome::Void);
             return Ok(Next::GoOn);
         }
         self.tell_host(&ended.place, ended.answered, &problem);
+        if self.job.is_challenge(&problem) && self.job.change_family() {
+            return Err(Stop::Again(problem));
+        }
+        if problem.failure.is_misdirected() {
+            self.job.client().reset();
+        }
         let attempts = self.schedule.borrow().attempts_without_progress(id);
         if let Failure::Refused(refusal) = &problem.failure
             && refusal.meaning() == Meaning::NoRanges
@@ -99,7 +109,11 @@ impl File<'_> {
             }
             Verdict::Reresolve => self.look_elsewhere(id, problem, opened),
             Verdict::Restart => Err(Stop::Again(problem)),
-            Verdict::Fatal => Err(Stop::Fatal(self.job.failed(problem))),
+            Verdict::Fatal => {
+                self.lose(self.job.failed(problem))?;
+                self.requeue(id, Outcome::Void);
+                Ok(Next::GoOn)
+            }
         }
     }
 
@@ -112,7 +126,7 @@ impl File<'_> {
         let now = Context::now();
         let gate = &place.share.gate;
         if problem.failure == Failure::Network(Fault::Stall) && gate.silent(now) >= DEAD {
-            self.job.context.client.reset();
+            self.job.client().reset();
         }
         let busy = self.schedule.borrow().busy(now);
         place.share.set(busy, self.served.get());
@@ -183,6 +197,7 @@ impl File<'_> {
                 self.alone(&error.to_string());
                 return Ok(None);
             }
+            Err(Stop::Fatal(error)) => return self.lose(error).map(|()| None),
             Err(stop) => return Err(stop),
         };
         let same = self.resource.entity.confirms(&opening.resource.entity);

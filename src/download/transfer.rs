@@ -11,9 +11,10 @@ use super::fetch::{File, Place};
 use super::job::timed;
 use super::settle::{Ended, Trouble};
 use crate::answer::{self, Refusal};
-use crate::entity::Validator;
+use crate::entity::{Entity, Validator};
 use crate::fingerprint::headers::Places;
 use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
+use crate::page;
 use crate::range::ByteRange;
 use crate::resolve::{head, plain};
 use crate::retry::Failure;
@@ -40,8 +41,7 @@ impl Drop for Served<'_> {
 
 impl File<'_> {
     /// Asks for a chunk and delivers its bytes.
-    pub(super) async fn ask(&self, chunk: Chunk) -> Ended {
-        let place = Rc::clone(&self.place.borrow());
+    pub(super) async fn ask(&self, chunk: Chunk, place: Rc<Place>) -> Ended {
         let answered = Cell::new(false);
         let end = self.try_to_ask(chunk, &place, &answered).await;
         Ended {
@@ -71,17 +71,25 @@ impl File<'_> {
         place: &Place,
         answered: &Cell<bool>,
     ) -> Result<(), Trouble> {
-        let mut transfer = self.job.context.client.start(self.request(chunk, place));
+        let mut transfer = self.job.client().start(self.request(chunk, place));
         let head = tokio::select! {
             head = timed(self.job.context.stall, head(&mut transfer)) => head?,
             () = self.robbed(chunk.id) => return Ok(()),
         };
         let now = Context::wall_clock();
-        self.job.context.session.learn(&place.url, &head, now)?;
-        let slice = answer::slice(&head, chunk.range, chunk.open, &self.resource.entity)
+        let context = self.job.context;
+        context.session.learn(&place.url, &head, now)?;
+        self.note_streams(&transfer);
+        if let Some(guard) = page::challenge(&head) {
+            return Err(Failure::Refused(Refusal::Challenge(guard)).into());
+        }
+        let slice = answer::slice(&head, chunk.range, chunk.open, self.entity(place))
             .map_err(|refusal| Failure::of(refusal, &head, now))?;
         answered.set(true);
-        let _served = Served::new(&self.served);
+        let _served = Served::new(match &place.mirror {
+            Some(mirror) => &mirror.served,
+            None => &self.served,
+        });
         if slice.whole {
             self.schedule.borrow_mut().runs_on(chunk.id);
         } else {
@@ -93,7 +101,7 @@ impl File<'_> {
     fn request(&self, chunk: Chunk, place: &Place) -> Request {
         let validator = match self.job.no_conditions.get() {
             true => &Validator::default(),
-            false => &self.resource.entity.validator,
+            false => &self.entity(place).validator,
         };
         let range = if chunk.open {
             chunk.range.request_open()
@@ -117,7 +125,17 @@ impl File<'_> {
         }
     }
 
+    /// What a place has.
+    fn entity<'e>(&'e self, place: &'e Place) -> &'e Entity {
+        let mirror = place.mirror.as_ref().map(|mirror| &mirror.entity);
+        mirror.unwrap_or(&self.resource.entity)
+    }
+
     fn range_was_served(&self, place: &Place) {
+        if place.mirror.is_some() {
+            place.forgive();
+            return place.share.gate.accepted(Context::now());
+        }
         let busy = self.schedule.borrow().busy(Context::now());
         place.share.set(busy, self.served.get());
         place.share.gate.accepted(Context::now());
@@ -150,6 +168,7 @@ impl File<'_> {
             let Some(Block { offset, mut bytes }) = block else {
                 return Err(Failure::Short.into());
             };
+            self.note_streams(&transfer);
             self.note_arrival(id, bytes.len()).await;
             let mut at = range.start + offset;
             let end = at + bytes.len() as u64;
@@ -177,6 +196,13 @@ impl File<'_> {
             Ok(())
         } else {
             Err(Failure::Refused(Refusal::Changed).into())
+        }
+    }
+
+    /// Keeps to what the server takes on one connection, unless several are wanted.
+    fn note_streams(&self, transfer: &Transfer) {
+        if self.job.context.sockets.is_none() {
+            self.place.borrow().share.gate.takes(transfer.streams());
         }
     }
 

@@ -4,8 +4,9 @@
 //! for the client's wakeup; there is no polling interval. It never waits for the flow: events go into unbounded
 //! channels whose content is bounded by each transfer's credit.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use curl::easy::Easy2;
 use curl::multi::{Easy2Handle, Multi, MultiWaker};
 
 use super::handler::Body;
+use super::tls::sessions::{Sessions, Shared};
 use super::{Command, Connections, Error, Event, Id, Options, hooks, setup};
+use crate::retry::Fault;
 
 /// Longest single wait; libcurl shortens it to its next timer, the waker to nothing.
 const WAIT: Duration = Duration::from_secs(3600);
@@ -49,11 +52,14 @@ fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<Mult
     let ready_to_go = configured.is_ok();
     let _ = ready.send(configured.map(|()| multi.waker()));
     if ready_to_go {
+        let sessions = Arc::new(Mutex::new(Sessions::new(&options.fingerprint.tls)));
         Driver {
             multi,
             options,
             commands,
             active: HashMap::new(),
+            old_hosts: HashSet::new(),
+            sessions,
             round: 0,
         }
         .drive();
@@ -77,6 +83,10 @@ struct Driver {
     commands: Receiver<Command>,
     /// Every transfer that has not had its `End`.
     active: HashMap<Id, Easy2Handle<Body>>,
+    /// Hosts that refused a request over HTTP/2 because they want HTTP/1.1 for it (RFC 9113 §7).
+    old_hosts: HashSet<String>,
+    /// What connections may resume.
+    sessions: Shared,
     /// Counts the loop's rounds, to age parts of blocks.
     round: u64,
 }
@@ -113,7 +123,12 @@ impl Driver {
                     id,
                     request,
                     events,
-                }) => self.start(id, &request, events),
+                    streams,
+                }) => self.start(
+                    id,
+                    &request,
+                    Body::new(&self.options, &self.sessions, events, streams),
+                ),
                 Ok(Command::Grant { id, bytes }) => self.grant(id, bytes),
                 Ok(Command::Cancel { id }) => drop(self.remove(id)),
                 Ok(Command::Reset) => self.reset(),
@@ -123,18 +138,10 @@ impl Driver {
         }
     }
 
-    fn start(
-        &mut self,
-        id: Id,
-        request: &super::Request,
-        events: tokio::sync::mpsc::UnboundedSender<Event>,
-    ) {
-        let begun = setup::easy(
-            request,
-            &self.options,
-            Body::new(&self.options, events.clone()),
-        )
-        .and_then(|easy| {
+    fn start(&mut self, id: Id, request: &super::Request, body: Body) {
+        let events = body.events();
+        let old = self.old_hosts.contains(setup::authority(&request.url));
+        let begun = setup::easy(request, &self.options, body, old).and_then(|easy| {
             hooks::expect(
                 easy.raw().cast(),
                 setup::http2_request(request, &self.options),
@@ -150,7 +157,9 @@ impl Driver {
             Ok(handle)
         });
         match added {
-            Ok(handle) => {
+            Ok(mut handle) => {
+                let address = handle.raw() as usize;
+                handle.get_mut().set_handle(address);
                 self.active.insert(id, handle);
             }
             // The receiver may be gone already, as in every send below: then nobody wants to know.
@@ -199,11 +208,16 @@ impl Driver {
         });
         for (id, result) in finished {
             if let Some(mut easy) = self.remove(id) {
-                easy.get_mut().end(
-                    result
-                        .unwrap_or(Ok(()))
-                        .map_err(|error| Error::from_curl(&error)),
-                );
+                let result = result
+                    .unwrap_or(Ok(()))
+                    .map_err(|error| Error::from_curl(&error));
+                if let Err(error) = &result
+                    && *error.fault() == Fault::Http11Required
+                {
+                    let host = setup::authority(easy.get_ref().url());
+                    self.old_hosts.insert(host.to_owned());
+                }
+                easy.get_mut().end(result);
             }
         }
     }

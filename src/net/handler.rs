@@ -4,12 +4,14 @@
 //! go on. It may be overdrawn by one callback's bytes (16 KiB), because libcurl delivers all or nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::BytesMut;
-use curl::easy::{Handler, WriteError};
+use curl::easy::{Handler, InfoType, WriteError};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{BLOCK, Block, Error, Event, Options, tls};
+use super::tls::sessions::{self, Shared};
+use super::{BLOCK, Block, Error, Event, Options, hooks, tls, trace};
 use crate::fingerprint::Fingerprint;
 use crate::http::{Head, Headers, Protocol};
 
@@ -17,8 +19,14 @@ use crate::http::{Head, Headers, Protocol};
 pub(super) struct Body {
     /// The other end is the flow's `Transfer`.
     events: UnboundedSender<Event>,
+    /// Gets the number of streams that the server takes, before the head is sent.
+    streams: Arc<AtomicU32>,
+    /// Address of the easy handle this belongs to; 0 before it has one.
+    handle: usize,
     /// Worn by the connection, if this transfer opens one.
     fingerprint: Arc<Fingerprint>,
+    /// What that connection may resume.
+    sessions: Shared,
     /// For the head: libcurl is asked for one URL and follows no redirect.
     url: String,
     /// The head being read; `None` once it was sent.
@@ -39,10 +47,18 @@ pub(super) struct Body {
 }
 
 impl Body {
-    pub(super) fn new(options: &Options, events: UnboundedSender<Event>) -> Self {
+    pub(super) fn new(
+        options: &Options,
+        sessions: &Shared,
+        events: UnboundedSender<Event>,
+        streams: Arc<AtomicU32>,
+    ) -> Self {
         Self {
             events,
+            streams,
+            handle: 0,
             fingerprint: options.fingerprint.clone(),
+            sessions: sessions.clone(),
             url: String::new(),
             head: Some(HeadReader::default()),
             credit: isize::try_from(options.window).unwrap_or(isize::MAX),
@@ -52,6 +68,18 @@ impl Body {
             since: 0,
             offset: 0,
         }
+    }
+
+    pub(super) fn events(&self) -> UnboundedSender<Event> {
+        self.events.clone()
+    }
+
+    pub(super) fn set_handle(&mut self, address: usize) {
+        self.handle = address;
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     pub(super) fn set_url(&mut self, url: &str) {
@@ -94,6 +122,13 @@ impl Body {
         self.since = 0;
     }
 
+    /// The server may change its mind at any time.
+    fn note_streams(&self) {
+        if let Some(streams) = hooks::most_streams(self.handle) {
+            self.streams.store(streams, Ordering::Relaxed);
+        }
+    }
+
     fn send(&self, event: Event) {
         // Nobody listens any more when the flow has dropped the transfer; a cancel is on its way.
         let _ = self.events.send(event);
@@ -101,11 +136,16 @@ impl Body {
 }
 
 impl Handler for Body {
+    fn debug(&mut self, kind: InfoType, data: &[u8]) {
+        trace::say(kind, data);
+    }
+
     fn header(&mut self, data: &[u8]) -> bool {
         if let Some(reader) = &mut self.head
             && let Some(head) = reader.line(data, &self.url)
         {
             self.head = None;
+            self.note_streams();
             self.send(Event::Head(head));
         }
         true
@@ -117,6 +157,7 @@ impl Handler for Body {
             self.flush();
             return Err(WriteError::Pause);
         }
+        self.note_streams();
         let length = data.len();
         self.credit -= isize::try_from(length).unwrap_or(isize::MAX);
         while !data.is_empty() {
@@ -133,7 +174,9 @@ impl Handler for Body {
     }
 
     fn ssl_ctx(&mut self, context: *mut std::ffi::c_void) -> Result<(), curl::Error> {
-        tls::dress_context(context, &self.fingerprint.tls)
+        let tls = &self.fingerprint.tls;
+        sessions::share(context, tls, &self.url, &self.sessions);
+        tls::dress_context(context, tls)
     }
 }
 

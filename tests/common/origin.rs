@@ -219,6 +219,11 @@ pub fn bytes_of(path: &str, size: u64) -> Vec<u8> {
     content::bytes(seed_of(path), 0..size)
 }
 
+/// The bytes of a resource of this seed.
+pub fn bytes_of_seed(seed: u64, size: u64) -> Vec<u8> {
+    content::bytes(seed, 0..size)
+}
+
 /// Whether a request asks for a range.
 pub fn asks_range(request: &Request) -> bool {
     request.header("range").is_some()

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::world::{Dice, Weather, World};
+use super::world::{Weather, World};
+use crate::common::dice::Dice;
 use crate::common::origin::Via;
 use crate::common::origin::server::content::Body;
 use crate::common::origin::server::files::Resource;
