@@ -38,6 +38,7 @@ mod retry;
 mod settings;
 mod signatures;
 mod stream;
+mod system_access;
 mod system_browsers;
 mod system_chaos;
 mod system_resumption;
