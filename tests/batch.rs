@@ -301,8 +301,7 @@ fn a_list_streams_in_its_order() {
     );
 }
 
-/// Every line is read, judged and told, and nothing of it is kept. What a million lines cost beside a server is measured by
-/// `scripts/bench-batch.sh`.
+/// Every line is read, judged and told, and nothing of it is kept.
 #[test]
 fn a_long_list_costs_no_memory() {
     let hs = Hs::new();
