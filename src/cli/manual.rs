@@ -218,7 +218,10 @@ mod tests {
                 found.any(|(at, _)| ends(at).is_none_or(|c| !c.is_alphanumeric() && c != '-'))
             };
             assert!(names(&page), "{flag} is not in the manual");
-            assert!(names(readme) || long == "help", "{flag} is not in the README");
+            assert!(
+                names(readme) || long == "help",
+                "{flag} is not in the README"
+            );
             for shell in Shell::value_variants() {
                 let script = bare(&String::from_utf8(completions(*shell)).unwrap());
                 assert!(
