@@ -341,8 +341,9 @@ struct Arrival {
 /// Goes from `start` to the end of its redirects.
 async fn arrive(visit: &Visit<'_>, start: &Url, asked: &Asked<'_>) -> Result<Arrival, Problem> {
     let mut url = start.clone();
-    for _ in 0..=MAX_REDIRECTS {
+    for hop in 0..=MAX_REDIRECTS {
         let mut places = visit.session.places(visit.source, &url, visit.now);
+        places.redirected = hop > 0;
         match asked.gap {
             Some(earlier) => {
                 places.range = Some(earlier.gap.request_open());
