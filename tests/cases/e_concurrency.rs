@@ -343,7 +343,7 @@ fn e13() -> Case {
     )
     .play(closes("GOAWAY", HTTP2, |reply| {
         let end = Point::Body(reply.body.len());
-        reply.fault(end, goes_away(0, None))
+        reply.fault(end, goes_away(0, Some(0x7fff_ffff)))
     }))
     .play(closes("Connection: close", HTTP1, |reply| {
         reply.with("Connection", "close")
