@@ -4,23 +4,15 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use md5::{Digest as _, Md5};
-use sha2::Sha256;
 
 use crate::common::hs::{Hs, sha256};
 use crate::common::origin::server::script::{Act, Point, Reply};
-use crate::common::origin::{Site, Via, bytes_of, in_every_way};
+use crate::common::origin::{Site, Via, bytes_of};
 
 const SIZE: u64 = 2_000_000;
 
 fn body() -> Vec<u8> {
     bytes_of("/f.bin", SIZE)
-}
-
-fn md5_hex(bytes: &[u8]) -> String {
-    Md5::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 /// A site whose `/f.bin` has these fields too.
@@ -68,113 +60,6 @@ fn expect(site: &Site, path: &str, options: &[&str], code: i32, said: &str) {
 }
 
 const NONE: &str = "no checksum";
-
-#[test]
-fn what_the_head_states_is_held_against_the_file() {
-    in_every_way(|via| {
-        let (right, wrong) = (body(), b"something else".to_vec());
-        for (bytes, code) in [(right, 0), (wrong, 3)] {
-            let md5 = BASE64_STANDARD.encode(Md5::digest(&bytes));
-            let sha = BASE64_STANDARD.encode(Sha256::digest(&bytes));
-            let etag = format!("\"{}\"", md5_hex(&bytes));
-            for fields in [
-                vec![("x-goog-hash", format!("md5={md5}"))],
-                vec![("Repr-Digest", format!("sha-256=:{sha}:"))],
-                vec![("Digest", format!("SHA-256={sha}"))],
-                vec![("Content-MD5", md5.clone())],
-                vec![("ETag", etag), ("x-amz-request-id", "1".to_owned())],
-                vec![
-                    ("x-amz-checksum-sha256", sha.clone()),
-                    ("x-amz-checksum-type", "FULL_OBJECT".to_owned()),
-                ],
-            ] {
-                let said = if code == 0 {
-                    "verified by"
-                } else {
-                    "wrong checksum"
-                };
-                expect(&stating(via, fields), "/f.bin", &[], code, said);
-            }
-        }
-    });
-}
-
-#[test]
-fn what_only_looks_like_a_checksum_is_left_alone() {
-    let wrong = md5_hex(b"something else");
-    let base64 = BASE64_STANDARD.encode(Md5::digest(b"something else"));
-    for fields in [
-        vec![("ETag", format!("\"{wrong}\""))],
-        vec![
-            ("ETag", format!("\"{wrong}-3\"")),
-            ("x-amz-request-id", "1".to_owned()),
-        ],
-        vec![
-            ("ETag", format!("\"{wrong}\"")),
-            ("x-amz-cf-id", "1".to_owned()),
-        ],
-        vec![("Content-Digest", format!("md5=:{base64}:"))],
-        vec![("x-goog-hash", "md5=malformed".to_owned())],
-        vec![("Repr-Digest", "sha-256=malformed".to_owned())],
-        vec![
-            ("x-goog-hash", format!("md5={base64}")),
-            ("x-goog-stored-content-encoding", "gzip".to_owned()),
-        ],
-    ] {
-        expect(&stating(Via::Http2, fields), "/f.bin", &[], 0, NONE);
-    }
-}
-
-#[test]
-fn what_is_beside_the_file_is_found_on_request() {
-    let right = bytes_of("/d/f.bin", SIZE);
-    let (md5, sha) = (md5_hex(&right), sha256(&right));
-    let other = sha256(b"another file");
-    for (path, text) in [
-        ("/d/f.bin.sha256", format!("{sha}\n")),
-        (
-            "/d/f.bin.sha256",
-            format!("{}  f.bin\r\n", sha.to_uppercase()),
-        ),
-        ("/d/f.bin.md5", format!("MD5 (f.bin) = {md5}\n")),
-        ("/d/SHA256SUMS", format!("{other}  g.bin\n{sha} *f.bin\n")),
-        ("/d/MD5SUMS", format!("{md5}  ./f.bin\n")),
-        ("/d/md5checksums.txt", format!("{md5}  ./f.bin\n")),
-        ("/d/CHECKSUMS", format!("SHA256 (sub/f.bin) = {sha}\n")),
-    ] {
-        let site = beside(Via::Http2, path, text);
-        expect(
-            &site,
-            "/d/f.bin",
-            &["--sidecar"],
-            0,
-            &format!("verified by {}", site.url(path)),
-        );
-        let asked = site.exchanges();
-        assert!(
-            asked[0].request.path() == "/d/f.bin",
-            "the download comes first"
-        );
-    }
-}
-
-#[test]
-fn a_wrong_one_beside_the_file_fails_and_a_malformed_one_says_nothing() {
-    in_every_way(|via| {
-        let wrong = sha256(b"something else");
-        let site = beside(via, "/d/f.bin.sha256", format!("{wrong}  f.bin\n"));
-        expect(&site, "/d/f.bin", &["--sidecar"], 3, "wrong checksum");
-        for text in [
-            "<html>soft 404</html>".to_owned(),
-            format!("{wrong}  g.bin\n"),
-            format!("{wrong}  f.bin\n{}  f.bin\n", sha256(b"")),
-            wrong[1..].to_owned(),
-        ] {
-            let site = beside(via, "/d/f.bin.sha256", text);
-            expect(&site, "/d/f.bin", &["--sidecar"], 0, NONE);
-        }
-    });
-}
 
 #[test]
 fn nothing_is_asked_for_beside_the_file_of_an_unknown_host() {

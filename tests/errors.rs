@@ -2,9 +2,9 @@
 
 use std::net::TcpListener;
 
-use crate::common::hs::{Done, Hs};
+use crate::common::hs::Hs;
 use crate::common::origin::server::script::Reply;
-use crate::common::origin::{Site, Via, bytes_of, in_every_way};
+use crate::common::origin::{Site, Via, bytes_of};
 
 const USAGE: i32 = 2;
 const NETWORK: i32 = 4;
@@ -16,20 +16,6 @@ fn answering(via: Via, status: u16) -> Site {
 }
 
 #[test]
-fn what_does_not_exist_is_a_network_failure() {
-    in_every_way(|via| {
-        for status in [404, 410] {
-            let site = answering(via, status);
-            let hs = Hs::trusting(&site);
-            let done = hs.run(&[&site.url("/x.bin")]).exits(NETWORK);
-            done.explains(&status.to_string());
-            assert!(hs.files().is_empty(), "{:?}", hs.files());
-            assert_eq!(site.exchanges().len(), 1, "asked again for nothing");
-        }
-    });
-}
-
-#[test]
 fn what_is_forbidden_is_a_network_failure() {
     for status in [401, 403] {
         let site = answering(Via::Http2, status);
@@ -38,40 +24,6 @@ fn what_is_forbidden_is_a_network_failure() {
         done.explains(&status.to_string());
         assert!(hs.files().is_empty());
     }
-}
-
-#[test]
-fn no_content_is_no_file() {
-    let site = answering(Via::Http2, 204);
-    let hs = Hs::trusting(&site);
-    hs.run(&[&site.url("/x.bin")])
-        .exits(NETWORK)
-        .explains("no content");
-    assert!(hs.files().is_empty());
-}
-
-#[test]
-fn a_loop_of_redirects_ends() {
-    let site = Site::behaving(Via::Http2, |_, _| {
-        Reply::new(302, "moved\n".into()).with("Location", "/x.bin")
-    });
-    let hs = Hs::trusting(&site);
-    hs.run(&[&site.url("/x.bin")])
-        .exits(NETWORK)
-        .explains("redirects");
-    assert!(hs.files().is_empty());
-}
-
-#[test]
-fn a_redirect_out_of_tls_is_not_followed() {
-    let site = Site::behaving(Via::Http2, |_, _| {
-        Reply::new(302, "moved\n".into()).with("Location", "http://localhost:1/x.bin")
-    });
-    let hs = Hs::trusting(&site);
-    hs.run(&[&site.url("/x.bin")])
-        .exits(NETWORK)
-        .explains("redirect");
-    assert!(hs.files().is_empty());
 }
 
 #[test]
@@ -172,54 +124,6 @@ fn a_folder_that_cannot_be_written_is_a_disk_failure() {
 }
 
 #[test]
-fn a_full_disk_is_a_disk_failure() {
-    let site = Site::new(Via::Clear);
-    for length in ["on", "off"] {
-        let url = site.url(&format!("/x.bin?size=16000000&length={length}"));
-        let Some((done, left)) = on_a_disk("size=4m", &url) else {
-            return;
-        };
-        done.exits(DISK).explains("no space");
-        assert!(!left.contains(&"x.bin".to_owned()), "{left:?}");
-    }
-}
-
-#[test]
-fn a_read_only_disk_is_a_disk_failure() {
-    let site = Site::new(Via::Clear);
-    let Some((done, left)) = on_a_disk("ro", &site.url("/x.bin?size=10")) else {
-        return;
-    };
-    done.exits(DISK).explains("read-only");
-    assert!(left.is_empty(), "{left:?}");
-}
-
-/// Runs `hs` with a destination that is a tmpfs with these options, in a mount namespace of its own, and says what is left
-/// there; `None`, and words about it, where this user may not mount.
-fn on_a_disk(options: &str, url: &str) -> Option<(Done, Vec<String>)> {
-    const SCRIPT: &str = r#"
-        mount -t tmpfs -o "$2" none "$1" || exit 99
-        "$3" -o "$1" "$4"
-        code=$?
-        ls "$1" >left
-        exit $code"#;
-    let hs = Hs::new();
-    let dir = hs.home().to_str().unwrap();
-    let probe = hs.run_program("unshare", &["-rm", "mount", "-t", "tmpfs", "none", dir]);
-    if probe.code != Some(0) {
-        println!("skipped, this user may not mount: {}", probe.stderr);
-        return None;
-    }
-    hs.write("unused", b"");
-    let dir = hs.dir();
-    let words = [dir.to_str().unwrap(), options, Hs::PROGRAM, url];
-    let arguments = [&["-rm", "sh", "-c", SCRIPT, "sh"][..], &words].concat();
-    let done = hs.run_program("unshare", &arguments);
-    let left = std::fs::read_to_string(hs.home().join("left")).unwrap();
-    Some((done, left.lines().map(str::to_owned).collect()))
-}
-
-#[test]
 fn a_mistake_on_the_command_line_is_a_usage_error() {
     let url = "https://localhost:1/x.bin";
     let wrong: [(&[&str], &str); 16] = [
@@ -314,25 +218,6 @@ fn credentials_are_not_in_the_control_file() {
         control.contains("/x.bin") && !control.contains("s3cret"),
         "{control}"
     );
-}
-
-#[test]
-fn credentials_stay_with_the_host_they_were_given_for() {
-    let other = Site::new(Via::Clear);
-    let location = other.url("/x.bin?size=1000");
-    let site = Site::behaving(Via::Clear, move |_, _| {
-        Reply::new(302, "moved\n".into()).with("Location", location.as_str())
-    });
-    let hs = Hs::new();
-    hs.run(&[&site.url_as("user", "s3cret", "/x.bin")]).exits(0);
-    hs.assert_only("x.bin", &bytes_of("/x.bin", 1000));
-    assert!(
-        site.exchanges()[0]
-            .request
-            .header("authorization")
-            .is_some()
-    );
-    assert_eq!(other.exchanges()[0].request.header("authorization"), None);
 }
 
 #[test]

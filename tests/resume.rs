@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -125,18 +124,6 @@ fn kill_9_of_a_file_without_ranges_begins_it_anew() {
     hs.assert_only("x.bin", &bytes_of("/x.bin", 6 * MIB));
 }
 
-#[test]
-fn a_part_without_a_validator_is_not_gone_on_with() {
-    let site = Site::new(Via::Http2);
-    let hs = Hs::trusting(&site);
-    let url = site.url(&format!("/x.bin?{SLOW}&etag=off&modified=off"));
-    interrupt(&site, &hs, &url);
-    let asked = site.exchanges().len();
-    hs.run(&["-t", "8", &url]).exits(0);
-    hs.assert_only("x.bin", &bytes_of("/x.bin", SIZE));
-    assert!(!asks_range(&site.exchanges()[asked].request));
-}
-
 /// Downloads a third and ends with SIGINT.
 fn interrupt(site: &Site, hs: &Hs, url: &str) {
     let running = hs.start(&["-t", "4", url]);
@@ -144,40 +131,6 @@ fn interrupt(site: &Site, hs: &Hs, url: &str) {
     running.signal(Signal::INT);
     running.wait().exits(130);
     site.settle();
-}
-
-#[test]
-fn a_changed_file_is_begun_anew() {
-    in_every_way(|via| {
-        let site = Site::new(via);
-        let hs = Hs::trusting(&site);
-        let url = site.url("/x.bin");
-        let version = |seed, size| Resource {
-            limit: Some(4 * MIB),
-            ..Resource::new(seed, size)
-        };
-        site.set("/x.bin", version(1, SIZE));
-        interrupt(&site, &hs, &url);
-        site.set("/x.bin", version(2, SIZE));
-        hs.run(&["-t", "8", &url]).exits(0);
-        hs.assert_only("x.bin", &content::bytes(2, 0..SIZE));
-    });
-}
-
-#[test]
-fn a_file_that_has_grown_is_begun_anew() {
-    let site = Site::new(Via::Http2);
-    let hs = Hs::trusting(&site);
-    let url = site.url("/x.bin");
-    let version = |seed, size| Resource {
-        limit: Some(4 * MIB),
-        ..Resource::new(seed, size)
-    };
-    site.set("/x.bin", version(1, SIZE));
-    interrupt(&site, &hs, &url);
-    site.set("/x.bin", version(2, SIZE + MIB + 1));
-    hs.run(&["-t", "8", &url]).exits(0);
-    hs.assert_only("x.bin", &content::bytes(2, 0..SIZE + MIB + 1));
 }
 
 #[test]
@@ -203,65 +156,6 @@ fn a_part_that_the_server_cannot_go_on_with_is_begun_anew() {
         hs.run(&["-t", "8", &url]).exits(0);
         hs.assert_only("x.bin", &content::bytes(2, 0..size));
     }
-}
-
-#[test]
-fn another_url_of_the_same_name_is_not_mixed_in() {
-    let site = Site::new(Via::Http2);
-    let hs = Hs::trusting(&site);
-    interrupt(
-        &site,
-        &hs,
-        &site.url(&format!("/one/x.bin?{SLOW}&etag=same")),
-    );
-    let asked = site.exchanges().len();
-    let other = format!("/two/x.bin?size={SIZE}&etag=same");
-    hs.run(&["-t", "8", &site.url(&other)]).exits(0);
-    hs.assert_file("x.bin", &bytes_of("/two/x.bin", SIZE));
-    assert!(!asks_range(&site.exchanges()[asked].request));
-}
-
-#[test]
-fn a_damaged_control_file_is_never_trusted() {
-    let site = Site::new(Via::Http2);
-    type Damage = fn(&mut Vec<u8>);
-    let damages: [(&str, Damage); 4] = [
-        ("one bit of what is claimed", |text| {
-            let claim = text.windows(12).position(|part| part == b"\"durable\":[[");
-            // 0 becomes 1: the claim is a byte shorter, and all else holds.
-            text[claim.unwrap() + 12] ^= 1;
-        }),
-        ("half of it", |text| text.truncate(text.len() / 2)),
-        ("all of it", Vec::clear),
-        ("something else", |text| *text = b"{}".to_vec()),
-    ];
-    for (what, damage) in damages {
-        let hs = Hs::trusting(&site);
-        let url = site.url(&format!("/x.bin?{SLOW}"));
-        interrupt(&site, &hs, &url);
-        let mut text = hs.read("x.bin.part.json");
-        // The first line alone claims what is durable; later ones are of no use without it.
-        text.truncate(1 + text.iter().position(|byte| *byte == b'\n').unwrap());
-        damage(&mut text);
-        hs.write("x.bin.part.json", &text);
-        // Whoever trusts the part now gets these.
-        hs.write("x.bin.part", &vec![0xee; hs.read("x.bin.part").len()]);
-        let asked = site.exchanges().len();
-        hs.run(&["-t", "8", &url]).exits(0);
-        hs.assert_only("x.bin", &bytes_of("/x.bin", SIZE));
-        assert!(!asks_range(&site.exchanges()[asked].request), "{what}");
-    }
-}
-
-#[test]
-fn a_part_that_was_cut_is_not_trusted() {
-    let site = Site::new(Via::Http2);
-    let hs = Hs::trusting(&site);
-    let url = site.url(&format!("/x.bin?{SLOW}"));
-    interrupt(&site, &hs, &url);
-    hs.write("x.bin.part", b"short");
-    hs.run(&["-t", "8", &url]).exits(0);
-    hs.assert_only("x.bin", &bytes_of("/x.bin", SIZE));
 }
 
 #[test]
@@ -296,17 +190,6 @@ fn a_finished_file_is_skipped() {
 }
 
 #[test]
-fn another_file_of_that_name_is_kept() {
-    let site = Site::new(Via::Http2);
-    let hs = Hs::trusting(&site);
-    hs.write("x.bin", b"mine");
-    hs.run(&[&site.url("/x.bin?size=1000")]).exits(0);
-    assert_eq!(hs.files(), ["x (1).bin", "x.bin"]);
-    hs.assert_file("x.bin", b"mine");
-    hs.assert_file("x (1).bin", &bytes_of("/x.bin", 1000));
-}
-
-#[test]
 fn a_file_of_the_right_size_and_the_wrong_checksum_is_kept_too() {
     let site = Site::new(Via::Http2);
     let hs = Hs::trusting(&site);
@@ -317,41 +200,4 @@ fn a_file_of_the_right_size_and_the_wrong_checksum_is_kept_too() {
         .exits(0);
     hs.assert_file("x.bin", &[7; 1000]);
     hs.assert_file("x (1).bin", &bytes);
-}
-
-#[test]
-fn a_directory_of_that_name_is_kept() {
-    let site = Site::new(Via::Http2);
-    let hs = Hs::trusting(&site);
-    std::fs::create_dir_all(hs.dir().join("x.bin")).unwrap();
-    hs.run(&[&site.url("/x.bin?size=1000")]).exits(0);
-    hs.assert_file("x (1).bin", &bytes_of("/x.bin", 1000));
-}
-
-#[test]
-fn the_second_of_two_on_one_target_ends_at_once() {
-    let site = Site::new(Via::Http2);
-    let hs = Hs::trusting(&site);
-    let url = site.url(&format!("/x.bin?{SLOW}"));
-    let first = hs.start(&["-t", "8", &url]);
-    site.wait_for_sent(MIB);
-    let second = hs.run(&["-t", "8", &url]).exits(8);
-    second.explains("in use");
-    first.wait().exits(0);
-    hs.assert_only("x.bin", &bytes_of("/x.bin", SIZE));
-}
-
-#[test]
-fn the_lock_of_a_killed_run_is_gone() {
-    let site = Site::new(Via::Http2);
-    let hs = Hs::trusting(&site);
-    let url = site.url(&format!("/x.bin?{SLOW}"));
-    let first = hs.start(&["-t", "8", &url]);
-    site.wait_for_sent(MIB);
-    first.signal(Signal::STOP);
-    std::thread::sleep(Duration::from_millis(50));
-    hs.run(&["-t", "8", &url]).exits(8);
-    first.kill();
-    hs.run(&["-t", "8", &url]).exits(0);
-    hs.assert_only("x.bin", &bytes_of("/x.bin", SIZE));
 }

@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::common::hs::Hs;
-use crate::common::origin::server::content::{self, Body};
-use crate::common::origin::server::files::Resource;
-use crate::common::origin::server::script::{Act, Framing, Point, Reply, Request};
+use crate::common::origin::server::content::Body;
+use crate::common::origin::server::script::{Act, Point, Reply, Request};
 use crate::common::origin::{MIB, Site, Via, asks_range, bytes_of, in_every_way};
 
 /// A file large enough for ranges.
@@ -66,19 +65,6 @@ fn a_busy_server_is_asked_again() {
             .collect();
         assert_eq!(plain[..3], [false, false, false]);
     });
-}
-
-#[test]
-fn retry_after_is_obeyed() {
-    let is_busy = first(1);
-    let begun = Instant::now();
-    arrives_from(Via::Http2, move |_, reply| {
-        if is_busy() {
-            return busy().with("Retry-After", "2");
-        }
-        reply
-    });
-    assert!(begun.elapsed() >= Duration::from_secs(2));
 }
 
 #[test]
@@ -163,37 +149,6 @@ fn a_connection_that_breaks_before_the_answer_is_replaced() {
 }
 
 #[test]
-fn a_body_that_ends_early_is_not_the_end() {
-    in_every_way(|via| {
-        for at in [0, 700_001] {
-            let ends = first(2);
-            arrives_from(via, move |_, reply| {
-                if ends() {
-                    return reply.fault(Point::Body(at), Act::Finish);
-                }
-                reply
-            });
-        }
-    });
-}
-
-#[test]
-fn a_small_file_that_ends_early_is_never_taken_for_whole() {
-    in_every_way(|via| {
-        let ends = first(2);
-        let site = Site::behaving(via, move |_, reply| {
-            if ends() {
-                return reply.fault(Point::Body(400), Act::Finish);
-            }
-            reply
-        });
-        let hs = Hs::trusting(&site);
-        hs.run(&[&site.url("/x.bin?size=1000")]).exits(0);
-        hs.assert_only("x.bin", &bytes_of("/x.bin", 1000));
-    });
-}
-
-#[test]
 fn a_body_that_ends_early_where_there_are_no_ranges_is_begun_anew() {
     in_every_way(|via| {
         for act in [Act::Finish, Act::Reset] {
@@ -227,21 +182,6 @@ fn a_body_without_a_length_that_breaks_is_begun_anew() {
             .exits(0);
         hs.assert_only("x.bin", &bytes_of("/x.bin", 1_000_000));
     });
-}
-
-#[test]
-fn a_body_that_a_close_would_end_needs_an_orderly_one() {
-    let breaks = first(1);
-    let site = Site::behaving(Via::Http1, move |_, mut reply| {
-        reply.framing = Framing::UntilClose;
-        if breaks() {
-            return reply.fault(Point::Body(400_000), Act::Cut);
-        }
-        reply
-    });
-    let hs = Hs::trusting(&site);
-    hs.run(&[&site.url("/x.bin?size=1000000")]).exits(0);
-    hs.assert_only("x.bin", &bytes_of("/x.bin", 1_000_000));
 }
 
 /// Answers to ranges whose heads lie, with bodies that would spoil the file.
@@ -306,62 +246,9 @@ fn an_answer_that_starts_too_early_is_asked_for_again() {
     });
 }
 
-#[test]
-fn fewer_bytes_than_asked_for_are_taken_and_the_rest_is_asked_for() {
-    in_every_way(|via| {
-        arrives_from(via, |_, mut reply| {
-            let start = start(&reply);
-            if reply.status == 206 && reply.body.len() > 900_000 {
-                let end = start + 900_000;
-                reply.body = Body::generated(seed(), start..end);
-                return reply.replace("Content-Range", format!("bytes {start}-{}/{SIZE}", end - 1));
-            }
-            reply
-        });
-    });
-}
-
 /// Which bytes the file is made of.
 fn seed() -> u64 {
     crate::common::origin::server::files::seed_of("/x.bin")
-}
-
-#[test]
-fn a_range_of_a_file_of_another_length_begins_the_file_anew() {
-    in_every_way(|via| {
-        // The head of the first answer is of one version, all that follows of another, and no validator says so.
-        let version = |seed, size| Resource {
-            etag: None,
-            last_modified: None,
-            limit: Some(LIMIT),
-            ..Resource::new(seed, size)
-        };
-        changes_midway(via, version(1, SIZE), version(2, SIZE + 1));
-    });
-}
-
-#[test]
-fn a_file_that_changes_on_the_way_is_begun_anew() {
-    in_every_way(|via| {
-        let version = |seed| Resource {
-            limit: Some(LIMIT),
-            ..Resource::new(seed, SIZE)
-        };
-        changes_midway(via, version(1), version(2));
-    });
-}
-
-/// The file is `old` for one request and `new` ever after: all of the result must be `new`.
-fn changes_midway(via: Via, old: Resource, new: Resource) {
-    let expected = content::bytes(new.seed, 0..new.size);
-    let is_old = first(1);
-    let site = Site::behaving(via, move |request, _| {
-        let version = if is_old() { &old } else { &new };
-        version.reply(request)
-    });
-    let hs = Hs::trusting(&site);
-    hs.run(&["-t", "4", &site.url("/x.bin")]).exits(0);
-    hs.assert_only("x.bin", &expected);
 }
 
 #[test]
@@ -377,31 +264,5 @@ fn a_range_that_stalls_does_not_hold_up_the_file() {
         });
         let took = begun.elapsed();
         assert!(took < Duration::from_secs(20), "{via:?}: {took:?}");
-    });
-}
-
-#[test]
-fn redirects_that_expire_are_resolved_anew() {
-    in_every_way(|via| {
-        let signatures = AtomicUsize::new(0);
-        let answered = AtomicUsize::new(0);
-        let site = Site::behaving(via, move |request, reply| {
-            if request.path() == "/latest" {
-                let nth = signatures.fetch_add(1, Ordering::Relaxed);
-                let target = format!("/x.bin?size={SIZE}&limit={LIMIT}&signature={nth}");
-                return Reply::new(302, "moved\n".into()).with("Location", target);
-            }
-            // The first signature is good for two answers.
-            let expired = request.query("signature") == Some("0")
-                && answered.fetch_add(1, Ordering::Relaxed) >= 2;
-            if expired {
-                Reply::new(403, "expired\n".into())
-            } else {
-                reply
-            }
-        });
-        let hs = Hs::trusting(&site);
-        hs.run(&["-t", "4", &site.url("/latest")]).exits(0);
-        hs.assert_only("latest", &bytes_of("/x.bin", SIZE));
     });
 }

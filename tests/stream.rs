@@ -151,59 +151,6 @@ fn the_first_failure_ends_the_stream() {
 }
 
 #[test]
-fn f04_a_reader_that_goes_away_stops_the_network_without_a_word() {
-    in_every_way(|via| {
-        let site = Site::new(via);
-        let hs = Hs::trusting(&site);
-        let url = site.url(&format!("/long.bin?size={}&limit={MIB}", 1000 * MIB));
-        let begun = Instant::now();
-        let (done, out) = pipe(&hs, &format!("'{url}'"), "head -c 100000");
-        done.exits(141).never_says("hs:");
-        assert_same(&out, &bytes_of("/long.bin", 100_000));
-        assert!(begun.elapsed() < Duration::from_secs(10));
-        site.settle();
-    });
-}
-
-#[test]
-fn f07_a_slow_reader_costs_no_request_and_no_byte_more() {
-    in_every_way(|via| {
-        let site = Site::new(via);
-        let size = 40 * MIB;
-        let hs = Hs::trusting(&site);
-        let url = site.url(&format!("/slow.bin?size={size}"));
-        let reader = "for i in {1..40}; do head -c 1048576; sleep 0.05; done; cat";
-        let (done, out) = pipe(&hs, &format!("-b 16 -t 4 '{url}'"), reader);
-        done.exits(0).never_says("again in");
-        assert_same(&out, &bytes_of("/slow.bin", size));
-        let exchanges = site.settle().exchanges();
-        assert!(
-            exchanges.len() <= 40,
-            "{via:?}: {} requests",
-            exchanges.len()
-        );
-        assert!(exchanges[1..].iter().all(|e| e.status == Some(206)));
-        let sent = site.sent();
-        assert!(sent <= size + size / 50 + 8 * CUT, "{via:?}: {sent}");
-    });
-}
-
-#[test]
-fn f07_one_request_is_enough_for_a_slow_reader_of_one_request() {
-    in_every_way(|via| {
-        let site = Site::new(via);
-        let size = 40 * MIB;
-        let hs = Hs::trusting(&site);
-        let url = site.url(&format!("/slow.bin?size={size}"));
-        let reader = "for i in {1..20}; do head -c 1048576; sleep 0.05; done; cat";
-        let (done, out) = pipe(&hs, &format!("-b 16 -t 1 '{url}'"), reader);
-        done.exits(0);
-        assert_same(&out, &bytes_of("/slow.bin", size));
-        assert_eq!(site.exchanges().len(), 1, "{via:?}");
-    });
-}
-
-#[test]
 fn f07_a_reader_that_stops_for_a_while_is_waited_for() {
     in_every_way(|via| {
         let site = Site::new(via);
@@ -223,64 +170,6 @@ fn f07_a_reader_that_stops_for_a_while_is_waited_for() {
             done.exits(0).never_says("again in");
             assert_same(&out, &bytes_of("/stop.bin", size));
         });
-    });
-}
-
-#[test]
-fn f08_a_head_that_stalls_is_taken_over() {
-    in_every_way(|via| {
-        let nth = counter();
-        let site = Site::behaving(via, move |request, reply| {
-            if asks_for(request, 20 * MIB) && nth() == 0 {
-                return reply.fault(Point::Body(100_000), Act::Stall(None));
-            }
-            reply
-        });
-        let begun = Instant::now();
-        assert_streams(&site, "-t 4", "/stall.bin", "", 50 * MIB);
-        assert!(
-            begun.elapsed() < Duration::from_secs(25),
-            "{:?}",
-            begun.elapsed()
-        );
-    });
-}
-
-#[test]
-fn f08_a_stalled_head_is_relieved_although_the_window_is_full() {
-    let nth = counter();
-    let site = Site::behaving(Via::Http2, move |request, reply| {
-        if asks_for(request, 20 * MIB) && nth() == 0 {
-            return reply.fault(Point::Head, Act::Stall(None));
-        }
-        reply
-    });
-    let begun = Instant::now();
-    assert_streams(&site, "-t 4 -b 16", "/stall.bin", "", 50 * MIB);
-    assert!(
-        begun.elapsed() < Duration::from_secs(25),
-        "{:?}",
-        begun.elapsed()
-    );
-}
-
-#[test]
-fn f08_a_head_that_gets_503_three_times_is_asked_for_again() {
-    in_every_way(|via| {
-        let nth = counter();
-        let site = Site::behaving(via, move |request, reply| {
-            if asks_for(request, 20 * MIB) && nth() < 3 {
-                return Reply::new(503, "busy\n".into());
-            }
-            reply
-        });
-        assert_streams(&site, "-t 4", "/busy.bin", "", 30 * MIB);
-        let refused = site
-            .exchanges()
-            .iter()
-            .filter(|e| e.status == Some(503))
-            .count();
-        assert_eq!(refused, 3, "{via:?}");
     });
 }
 
@@ -438,16 +327,6 @@ fn a_file_that_is_gone_in_mid_stream_is_4() {
         done.exits(4).explains("404");
         assert_same(&out, &bytes_of("/gone.bin", size)[..out.len()]);
     });
-}
-
-#[test]
-fn a_full_disk_behind_standard_output_is_5() {
-    let site = Site::new(Via::Http2);
-    let hs = Hs::trusting(&site);
-    let url = site.url(&format!("/full.bin?size={}", 10 * MIB));
-    let script = format!("'{}' --cacert ca.pem -s '{url}' >/dev/full", Hs::PROGRAM);
-    let done = hs.run_program("bash", &["-c", &script]).exits(5);
-    done.explains("standard output");
 }
 
 #[test]

@@ -569,4 +569,5 @@ fn c13() -> Case {
             .ends(End::Fails(3, "checksum"))
             .options(&["--checksum", WRONG]),
     )
+    .unmet("a second full download is not tried")
 }
