@@ -96,9 +96,15 @@ fn is_cut(message: &str) -> bool {
 /// Whether a handshake failed because the connection did.
 fn is_lost(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
-    ["reset by peer", "connection reset", "syscall", "broken pipe", "closed abruptly"]
-        .iter()
-        .any(|words| message.contains(words))
+    [
+        "reset by peer",
+        "connection reset",
+        "syscall",
+        "broken pipe",
+        "closed abruptly",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 /// libcurl ends its sentence about a stream with the error's name and number: `… INTERNAL_ERROR (err 2)`. A head that breaks

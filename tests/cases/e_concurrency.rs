@@ -345,7 +345,9 @@ fn e13() -> Case {
         let end = Point::Body(reply.body.len());
         reply.fault(end, goes_away(0, None))
     }))
-    .play(closes("Connection: close", HTTP1, |reply| reply.with("Connection", "close")))
+    .play(closes("Connection: close", HTTP1, |reply| {
+        reply.with("Connection", "close")
+    }))
 }
 
 fn e14() -> Case {
@@ -367,19 +369,13 @@ fn e14() -> Case {
             })
             .asked(queued),
     )
-    .play(
-        Play::large()
-            .what("lowered to 2")
-            .over(HTTP2)
-            .origin(|| {
-                let is_first = first(1);
-                move |request, reply| match asks_range(request) && is_first() {
-                    true => reply.fault(Point::Body(100_000), Act::MaxStreams(2)),
-                    false => reply,
-                }
-            })
-            ,
-    )
+    .play(Play::large().what("lowered to 2").over(HTTP2).origin(|| {
+        let is_first = first(1);
+        move |request, reply| match asks_range(request) && is_first() {
+            true => reply.fault(Point::Body(100_000), Act::MaxStreams(2)),
+            false => reply,
+        }
+    }))
     .unmet("where the number is lowered on the way, a second connection is opened")
 }
 
