@@ -6,7 +6,7 @@ use boring::hash::{MessageDigest, hash};
 use boring::x509::X509;
 use hydrastream::fingerprint;
 
-use crate::common::capture::compare_hello;
+use crate::common::capture::assert_hello;
 use crate::common::hs::Hs;
 use crate::common::origin::server::Config;
 use crate::common::origin::server::tls::{TlsConfig, identity};
@@ -61,7 +61,7 @@ fn a_tunnel_is_asked_for_as_the_browser_does_and_what_is_in_it_is_the_browsers()
         assert_lines(&asked[0], expected);
         let hello = site.settle().connections()[0].hello().unwrap();
         let tls = fingerprint::find(browser).unwrap().tls;
-        compare_hello(&hello, &tls, "localhost").assert_none("a hello through a proxy");
+        assert_hello("a hello through a proxy", &hello, &tls, "localhost");
         let request = &site.exchanges()[0].request;
         assert!(
             request

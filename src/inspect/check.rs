@@ -1,5 +1,7 @@
 //! `hs fingerprint check`: many connections of each kind, held against the file.
 
+mod report;
+
 use std::sync::Arc;
 
 use super::connect::{block_on, client, finish, repeat, request, serve, serve_once};
@@ -10,6 +12,8 @@ use crate::fingerprint::compare::{self, Difference};
 use crate::fingerprint::headers::Places;
 use crate::fingerprint::schema::{Habit, RequestShape};
 use crate::net::{Event, Kind};
+use report::Found;
+pub use report::Report;
 
 /// Bytes of the download whose acknowledgements are compared.
 const DOWNLOAD: u64 = 64 << 20;
@@ -19,17 +23,6 @@ const SMALL: u64 = 1000;
 const RESUMED: usize = 3;
 /// The group that makes a server ask for another key share.
 const P384: u16 = 24;
-
-/// What was found out about one fingerprint.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// Its name.
-    pub name: String,
-    /// Connections that were compared.
-    pub connections: usize,
-    /// Differences, each with how many connections show it.
-    pub differences: Vec<(Difference, usize)>,
-}
 
 /// Connects `count` times as `fingerprint`, and a few times more for other kinds of requests and servers. What cannot be
 /// done is a difference as well: the browser can do it.
@@ -58,62 +51,6 @@ pub fn check(fingerprint: &Fingerprint, count: usize) -> Report {
         name: fingerprint.browser.name.clone(),
         connections: found.connections,
         differences: found.differences,
-    }
-}
-
-impl std::fmt::Display for Report {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let verdict = match self.differences.len() {
-            0 => "no difference".to_owned(),
-            1 => "1 difference".to_owned(),
-            many => format!("{many} differences"),
-        };
-        writeln!(
-            f,
-            "{}: {verdict} on {} connections",
-            self.name, self.connections
-        )?;
-        for (
-            Difference {
-                field,
-                expected,
-                got,
-            },
-            count,
-        ) in &self.differences
-        {
-            writeln!(
-                f,
-                "  {field} ({count}×)\n    expected {expected}\n    got      {got}"
-            )?;
-        }
-        Ok(())
-    }
-}
-
-#[derive(Default)]
-struct Found {
-    connections: usize,
-    differences: Vec<(Difference, usize)>,
-}
-
-impl Found {
-    fn add(&mut self, connections: usize, differences: Vec<(Difference, usize)>) {
-        self.connections += connections;
-        for (difference, count) in differences {
-            match self
-                .differences
-                .iter_mut()
-                .find(|(known, _)| *known == difference)
-            {
-                Some((_, known)) => *known += count,
-                None => self.differences.push((difference, count)),
-            }
-        }
-    }
-
-    fn add_each(&mut self, differences: impl IntoIterator<Item = Difference>) {
-        self.add(0, differences.into_iter().map(|it| (it, 1)).collect());
     }
 }
 

@@ -1,0 +1,302 @@
+//! The hooks around nghttp2: SETTINGS, windows, header lists and frames on their way out.
+
+use std::ffi::{c_int, c_void};
+use std::slice;
+
+use libnghttp2_sys as ng;
+
+use super::with;
+use crate::net::http2::Consumed;
+
+type SendCallback =
+    unsafe extern "C" fn(*mut ng::nghttp2_session, *const u8, usize, c_int, *mut c_void) -> isize;
+
+unsafe extern "C" {
+    fn __real_nghttp2_session_callbacks_set_send_callback(
+        callbacks: *mut ng::nghttp2_session_callbacks,
+        send: Option<SendCallback>,
+    );
+    fn __real_nghttp2_session_del(session: *mut ng::nghttp2_session);
+    fn __real_nghttp2_session_consume(
+        session: *mut ng::nghttp2_session,
+        stream: i32,
+        size: usize,
+    ) -> c_int;
+    fn __real_nghttp2_session_set_local_window_size(
+        session: *mut ng::nghttp2_session,
+        flags: u8,
+        stream: i32,
+        size: i32,
+    ) -> c_int;
+    fn __real_nghttp2_submit_request(
+        session: *mut ng::nghttp2_session,
+        priority: *const ng::nghttp2_priority_spec,
+        headers: *const ng::nghttp2_nv,
+        count: usize,
+        data: *const ng::nghttp2_data_provider,
+        easy: *mut c_void,
+    ) -> i32;
+    fn __real_nghttp2_submit_rst_stream(
+        session: *mut ng::nghttp2_session,
+        flags: u8,
+        stream: i32,
+        code: u32,
+    ) -> c_int;
+    fn __real_nghttp2_submit_settings(
+        session: *mut ng::nghttp2_session,
+        flags: u8,
+        entries: *const ng::nghttp2_settings_entry,
+        count: usize,
+    ) -> c_int;
+    fn __real_nghttp2_submit_window_update(
+        session: *mut ng::nghttp2_session,
+        flags: u8,
+        stream: i32,
+        increment: i32,
+    ) -> c_int;
+}
+
+/// Puts our send callback before libcurl's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_nghttp2_session_callbacks_set_send_callback(
+    callbacks: *mut ng::nghttp2_session_callbacks,
+    send: Option<SendCallback>,
+) {
+    let ours = with(|wire| wire.set_send(send)).map(|()| send_frame as SendCallback);
+    // SAFETY: the caller's arguments; our callback has the same contract.
+    unsafe { __real_nghttp2_session_callbacks_set_send_callback(callbacks, ours.or(send)) }
+}
+
+/// Sends one frame; HEADERS become the browser's, and are followed by the WINDOW_UPDATE that it may send behind them.
+unsafe extern "C" fn send_frame(
+    session: *mut ng::nghttp2_session,
+    bytes: *const u8,
+    length: usize,
+    flags: c_int,
+    user: *mut c_void,
+) -> isize {
+    let Some(Some(send)) = with(|wire| wire.send()) else {
+        return ng::NGHTTP2_ERR_CALLBACK_FAILURE as isize;
+    };
+    // SAFETY: nghttp2 passes `length` readable bytes.
+    let frame = unsafe { slice::from_raw_parts(bytes, length) };
+    if with(|wire| wire.session(session as usize).is_farewell(frame)) == Some(true) {
+        return isize::try_from(length).unwrap_or(isize::MAX);
+    }
+    // SAFETY: `session` is alive during its own callback, and looking up a stream changes nothing.
+    let is_open =
+        |stream: i32| unsafe { !ng::nghttp2_session_find_stream(session, stream).is_null() };
+    let ours = with(|wire| wire.session(session as usize).replace(frame, is_open)).flatten();
+    let Some(mut ours) = ours else {
+        // SAFETY: nghttp2's arguments, unchanged.
+        let sent = unsafe { send(session, bytes, length, flags, user) };
+        with(|wire| wire.session(session as usize).passed(sent, length));
+        return sent;
+    };
+    let rest = ours.rest();
+    // SAFETY: as above, with a buffer of ours that lives until the call returns; libcurl copies it.
+    let sent = unsafe { send(session, rest.as_ptr(), rest.len(), flags, user) };
+    if !usize::try_from(sent).is_ok_and(|sent| ours.passed(sent)) {
+        with(|wire| wire.session(session as usize).keep(ours));
+        // nghttp2 must offer the frame again, so a part of ours counts as nothing of its own.
+        return sent.min(ng::NGHTTP2_ERR_WOULDBLOCK as isize);
+    }
+    let increment = with(|wire| {
+        wire.session(session as usize).finish(ours.stream);
+        wire.stream_window_update()
+    });
+    if let Some(increment @ 1..) = increment {
+        // SAFETY: the session is alive, and submitting from a callback is allowed; nghttp2 has opened the stream.
+        unsafe { __real_nghttp2_submit_window_update(session, 0, ours.stream, increment) };
+    }
+    isize::try_from(length).unwrap_or(isize::MAX)
+}
+
+/// Forgets a session whose address may come again.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_nghttp2_session_del(session: *mut ng::nghttp2_session) {
+    with(|wire| wire.close(session as usize));
+    // SAFETY: the caller's argument, unchanged.
+    unsafe { __real_nghttp2_session_del(session) }
+}
+
+/// Acknowledges received bytes as the browser does; holds back the credit of a stream whose transfer is paused.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_nghttp2_session_consume(
+    session: *mut ng::nghttp2_session,
+    stream: i32,
+    size: usize,
+) -> c_int {
+    match with(|wire| wire.consume(session as usize, stream, size)) {
+        // SAFETY: the caller's session.
+        Some(Consumed::Updates(updates)) => unsafe { update_windows(session, &updates) },
+        // SAFETY: the caller's arguments, unchanged.
+        Some(Consumed::Counted) | None => unsafe {
+            __real_nghttp2_session_consume(session, stream, size)
+        },
+    }
+}
+
+/// How many streams at once the peer takes.
+///
+/// # Safety
+/// `session` must be alive.
+pub(super) unsafe fn most_streams(session: *mut ng::nghttp2_session) -> u32 {
+    const MOST: u32 = ng::NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS;
+    // SAFETY: as the caller vouches; the function only reads.
+    unsafe { ng::nghttp2_session_get_remote_settings(session, MOST) }
+}
+
+/// As libcurl does it when bytes are done with.
+///
+/// # Safety
+/// `session` must be alive, and `size` bytes of the stream received and not consumed.
+pub(super) unsafe fn consume(session: *mut ng::nghttp2_session, stream: i32, size: usize) {
+    // SAFETY: as the caller vouches. That it fails for lack of memory shows when the connection is used.
+    let _ = unsafe { __wrap_nghttp2_session_consume(session, stream, size) };
+}
+
+/// Submits a WINDOW_UPDATE for each stream and increment; those of closed streams are ignored by nghttp2.
+///
+/// # Safety
+/// `session` must be alive.
+unsafe fn update_windows(session: *mut ng::nghttp2_session, updates: &[(i32, i32)]) -> c_int {
+    for &(stream, increment) in updates {
+        // SAFETY: the caller vouches for the session; so many bytes were received and not acknowledged.
+        let result = unsafe { __real_nghttp2_submit_window_update(session, 0, stream, increment) };
+        if result != 0 {
+            return result;
+        }
+    }
+    0
+}
+
+/// libcurl moves windows to its own sizes, and to zero and back for a pause. The connection's becomes the browser's;
+/// a stream's stays as SETTINGS made it, and a pause holds its credit back instead.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_nghttp2_session_set_local_window_size(
+    session: *mut ng::nghttp2_session,
+    flags: u8,
+    stream: i32,
+    size: i32,
+) -> c_int {
+    if stream == 0 {
+        let size = with(|wire| wire.connection_window()).unwrap_or(size);
+        // SAFETY: the caller's session with another size, at least the protocol's initial one.
+        return unsafe {
+            __real_nghttp2_session_set_local_window_size(session, flags, stream, size)
+        };
+    }
+    let Some(held) = with(|wire| wire.session(session as usize).pause(stream, size == 0)) else {
+        // SAFETY: the caller's arguments, unchanged.
+        return unsafe {
+            __real_nghttp2_session_set_local_window_size(session, flags, stream, size)
+        };
+    };
+    if held > 0 {
+        // SAFETY: the caller's session; `held` bytes were received on this stream and not consumed yet.
+        return unsafe { __wrap_nghttp2_session_consume(session, stream, held) };
+    }
+    0
+}
+
+/// Sends the browser's header list in place of libcurl's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_nghttp2_submit_request(
+    session: *mut ng::nghttp2_session,
+    priority: *const ng::nghttp2_priority_spec,
+    headers: *const ng::nghttp2_nv,
+    count: usize,
+    data: *const ng::nghttp2_data_provider,
+    easy: *mut c_void,
+) -> i32 {
+    // SAFETY: the caller passes `count` name-value pairs, each with readable name and value.
+    let given = unsafe { slice::from_raw_parts(headers, count) }
+        .iter()
+        .map(|pair| unsafe {
+            (
+                slice::from_raw_parts(pair.name, pair.namelen),
+                slice::from_raw_parts(pair.value, pair.valuelen),
+            )
+        });
+    let Some(Some(list)) = with(|wire| wire.header_list(easy as usize, given)) else {
+        // SAFETY: the caller's arguments, unchanged.
+        return unsafe {
+            __real_nghttp2_submit_request(session, priority, headers, count, data, easy)
+        };
+    };
+    let pairs: Vec<ng::nghttp2_nv> = list
+        .iter()
+        .map(|(name, value)| ng::nghttp2_nv {
+            name: name.as_ptr().cast_mut(),
+            value: value.as_ptr().cast_mut(),
+            namelen: name.len(),
+            valuelen: value.len(),
+            flags: 0,
+        })
+        .collect();
+    // SAFETY: `pairs` points into `list`, which outlives the call; without flags nghttp2 copies and writes nothing.
+    let stream = unsafe {
+        __real_nghttp2_submit_request(session, priority, pairs.as_ptr(), pairs.len(), data, easy)
+    };
+    with(|wire| wire.submitted(session as usize, stream, easy as usize));
+    stream
+}
+
+/// Browsers cancel with CANCEL, libcurl with `STREAM_CLOSED`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_nghttp2_submit_rst_stream(
+    session: *mut ng::nghttp2_session,
+    flags: u8,
+    stream: i32,
+    code: u32,
+) -> c_int {
+    let code = with(|wire| wire.reset_code(code)).unwrap_or(code);
+    // SAFETY: the caller's arguments, with another valid error code.
+    unsafe { __real_nghttp2_submit_rst_stream(session, flags, stream, code) }
+}
+
+/// Opens the connection with the browser's SETTINGS; later changes of libcurl's are dropped.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_nghttp2_submit_settings(
+    session: *mut ng::nghttp2_session,
+    flags: u8,
+    entries: *const ng::nghttp2_settings_entry,
+    count: usize,
+) -> c_int {
+    let Some((settings, first_stream)) =
+        with(|wire| (count > 1).then(|| wire.open(session as usize)).unzip())
+    else {
+        // SAFETY: the caller's arguments, unchanged.
+        return unsafe { __real_nghttp2_submit_settings(session, flags, entries, count) };
+    };
+    let (Some(settings), Some(first_stream)) = (settings, first_stream) else {
+        return 0;
+    };
+    let entries: Vec<_> = settings
+        .iter()
+        .map(|&(id, value)| ng::nghttp2_settings_entry {
+            settings_id: id.into(),
+            value,
+        })
+        .collect();
+    // SAFETY: a new client session without streams, for which any odd id is allowed.
+    unsafe { ng::nghttp2_session_set_next_stream_id(session, first_stream) };
+    // SAFETY: the caller's session; `entries` outlives the call, which copies it.
+    unsafe { __real_nghttp2_submit_settings(session, flags, entries.as_ptr(), entries.len()) }
+}
+
+/// libcurl's own stream windows are not used, so their updates must not be seen either.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_nghttp2_submit_window_update(
+    session: *mut ng::nghttp2_session,
+    flags: u8,
+    stream: i32,
+    increment: i32,
+) -> c_int {
+    if with(|_| ()).is_some() {
+        return 0;
+    }
+    // SAFETY: the caller's arguments, unchanged.
+    unsafe { __real_nghttp2_submit_window_update(session, flags, stream, increment) }
+}
