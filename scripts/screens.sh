@@ -42,8 +42,15 @@ screen() {
     $tmux new-session -d -x "$2" -y 24 \
         "env -i PATH='$PATH' HOME='$folder' TERM=tmux-256color LANG=C.UTF-8 '$hs' -o '$folder/$1-$2' --cacert '$folder/ca.pem' $4; sleep 60"
     sleep "$3"
+    # A capture may fall into the middle of drawing: the longest of some is whole.
+    : >"$folder/screen"
+    for _ in 1 2 3 4; do
+        $tmux capture-pane -p >"$folder/next"
+        [ "$(grep -c . "$folder/next")" -le "$(grep -c . "$folder/screen")" ] || cp "$folder/next" "$folder/screen"
+        sleep 0.15
+    done
     # Empty lines at the end are of the screen, not of hs.
-    $tmux capture-pane -p | sed -e "s#$folder#/home/me#g" -e 's/ *$//' | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' >"$out/$1-$2.txt"
+    sed -e "s#$folder#/home/me#g" "$folder/screen" | sed -e 's/ *$//' | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' >"$out/$1-$2.txt"
     $tmux kill-server
     rm -rf "${folder:?}/$1-$2"
 }

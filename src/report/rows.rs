@@ -122,6 +122,7 @@ fn pace(track: &Track, now: Instant) -> Vec<(String, Ink)> {
 fn all(run: &Run, columns: usize, now: Instant) -> Row {
     let mut name = match run.planned {
         Some(planned) => format!("{} of {planned} files", run.ended()),
+        None if columns < FOR_GAPS => format!("{} done", run.ended()),
         None => format!("{} done, {} in flight", run.ended(), run.tracks.len()),
     };
     if run.failed > 0 {
@@ -226,7 +227,7 @@ mod tests {
     fn lines_at_common_widths() {
         assert_eq!(
             lines(NAME, SIZE, 39),
-            ["GCF_0000….fna.gz  38%  4.6 MiB/s    0:15"]
+            ["GCF_000….fna.gz  38%  4.6 MiB/s    0:15"]
         );
         assert_eq!(
             lines(NAME, SIZE, 79),
