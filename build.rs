@@ -26,11 +26,15 @@ mod inherit;
 #[path = "src/fingerprint/names.rs"]
 mod names;
 #[allow(dead_code)]
+#[path = "src/fingerprint/platform.rs"]
+mod platform;
+#[allow(dead_code)]
 #[path = "src/fingerprint/schema.rs"]
 mod schema;
 
 /// Functions of nghttp2 and BoringSSL whose callers in libcurl are led through `src/net/hooks.rs`.
-const HOOKS: [&str; 10] = [
+const HOOKS: [&str; 11] = [
+    "SSL_connect",
     "SSL_new",
     "SSL_write",
     "nghttp2_session_callbacks_set_send_callback",
@@ -59,7 +63,7 @@ fn main() {
         println!("cargo:rustc-link-arg=-Wl,--wrap={hook}");
     }
     println!("cargo:rerun-if-changed=build.rs");
-    for file in ["check", "headers", "inherit", "names", "schema"] {
+    for file in ["check", "headers", "inherit", "names", "platform", "schema"] {
         println!("cargo:rerun-if-changed=src/fingerprint/{file}.rs");
     }
 }

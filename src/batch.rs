@@ -1,52 +1,70 @@
-//! A whole run: every URL one after the other, to disk or to standard output, signals, and the exit code.
+//! A whole run: many files at once to disk, one after the other to standard output, or only a report; signals, and the exit
+//! code.
 
+mod dry;
+mod list;
 mod online;
+mod queue;
 
 use std::cell::Cell;
+use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::download::{self, Context, Destination, Hosts, Outcome, Pace, Search, Turn, download};
+use crate::download::{
+    self, Context, Destination, Doors, Hosts, Outcome, Pace, Search, Turn, download,
+};
+use crate::hash::Algorithm;
 use crate::plan;
 use crate::report::{Reporter, Update};
-use crate::resolve::Source;
 use crate::retry::Policy;
-use crate::sink::{self, Output};
+use crate::sink::{self, Manifest, Output};
 use crate::{Config, Error};
 
+pub use dry::Print;
+use queue::{Item, Queue};
+
 const MIB: usize = 1 << 20;
+
+/// Files to be fetched at once, of all hosts together, where the user named no number.
+const FILES: usize = 32;
+
+/// What a file that has ended waits if more is told than shown.
+const BREATH: Duration = Duration::from_millis(20);
 
 /// Requests to plan a stream for where neither the user nor, yet, the protocol says how many.
 const USUAL: usize = 8;
 
-/// Downloads everything and returns the exit code: the failures' common one, or 1. What happens to files is told to
-/// `reporter`, which the caller closes.
+/// Does what the configuration says and returns the exit code: the failures' common one, or 1. What happens to files is told
+/// to `reporter`, which the caller closes; `print` gets the reports of a dry run.
 ///
 /// # Errors
 /// Only what prevents the run as a whole; a file's failure is reported and counted.
-pub fn run(config: &Config, reporter: &Reporter) -> Result<u8, Error> {
+pub fn run(config: &Config, reporter: &Reporter, print: &mut Print<'_>) -> Result<u8, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Internal(format!("starting the runtime: {error}")))?;
-    let code = runtime.block_on(all(config, reporter));
+    let code = runtime.block_on(all(config, reporter, print));
     // Blocks that a cancelled download was writing need not be waited for: nothing claims them.
     runtime.shutdown_background();
     code
 }
 
-async fn all(config: &Config, reporter: &Reporter) -> Result<u8, Error> {
+async fn all(config: &Config, reporter: &Reporter, print: &mut Print<'_>) -> Result<u8, Error> {
     let (stop, stopped) = watch::channel(None);
+    let queue = Queue::new(config)?;
     let context = context(config, reporter.clone(), stopped)?;
-    reporter.send(Update::Planned {
-        files: config.sources.urls.len(),
-    });
+    if let (Some(files), false) = (queue.planned(), config.dry_run) {
+        reporter.send(Update::Planned { files });
+    }
     let work = async {
         match context.chunks.window {
-            None => Ok(each(config, &context).await),
-            Some(window) => one_stream(config, &context, window).await,
+            _ if config.dry_run => dry::run(config, &context, queue, print).await,
+            None => each(config, &context, queue).await,
+            Some(window) => one_stream(config, &context, queue, window).await,
         }
     };
     let code = tokio::select! {
@@ -61,25 +79,59 @@ async fn all(config: &Config, reporter: &Reporter) -> Result<u8, Error> {
     }
 }
 
-/// To disk: a file that fails does not keep the next one from being tried.
-async fn each(config: &Config, context: &Context) -> u8 {
-    let mut code = 0;
-    for (id, source) in sources(config).enumerate() {
-        let result = download(context, id, &source).await;
-        if let Err(error) = &result {
-            code = common(code, error.exit_code());
-        }
-        let interrupted = matches!(result, Err(Error::Interrupted { .. }));
-        tell(context, id, result);
-        if interrupted {
-            break;
+/// To disk: many at once, and one that fails does not keep the others from being tried.
+async fn each(config: &Config, context: &Context, mut queue: Queue) -> Result<u8, Error> {
+    let listing = Listing::new(config)?;
+    let most = config.limits.threads.unwrap_or(FILES).min(FILES);
+    let mut running = FuturesUnordered::new();
+    let (mut code, mut more) = (0, true);
+    while more || !running.is_empty() {
+        tokio::select! {
+            biased;
+            Some((id, result)) = running.next(), if !running.is_empty() => {
+                let result = listing.list(result).await;
+                if let Err(error) = &result {
+                    code = common(code, error.exit_code());
+                    more &= !matches!(error, Error::Interrupted { .. });
+                }
+                tell(context, id, result);
+                breathe(context).await;
+            }
+            item = queue.next(), if more && running.len() < most => match item {
+                Some(item) => running.push(one(context, item)),
+                None => more = false,
+            },
+            error = context.stopped(), if more && running.is_empty() => {
+                code = common(code, error.exit_code());
+                more = false;
+            }
         }
     }
-    code
+    Ok(code)
+}
+
+/// Lets the faces catch up, but is not held up by one that has stopped.
+async fn breathe(context: &Context) {
+    if context.reporter.is_behind() {
+        tokio::time::sleep(BREATH).await;
+    }
+}
+
+async fn one(context: &Context, item: Item) -> (usize, Result<Outcome, Error>) {
+    let result = match &item.source {
+        Ok(source) => download(context, item.id, source).await,
+        Err(_) => Err(take_error(context, &item)),
+    };
+    (item.id, result)
 }
 
 /// To standard output. While one file ends, the next one begins; the first that fails is the last.
-async fn one_stream(config: &Config, context: &Context, window: u64) -> Result<u8, Error> {
+async fn one_stream(
+    config: &Config,
+    context: &Context,
+    queue: Queue,
+    window: u64,
+) -> Result<u8, Error> {
     let discard = config.stream.is_some_and(|stream| stream.discard);
     let output = if discard {
         Output::nowhere(window)
@@ -87,13 +139,23 @@ async fn one_stream(config: &Config, context: &Context, window: u64) -> Result<u
         Output::stdout(window)
     }?;
     let output = &output;
-    let begun = sources(config).zip(Turn::all()).enumerate();
-    let begun = begun.map(|(id, (source, turn))| async move {
-        let result = download::stream(context, id, &source, output, turn).await;
-        (id, result)
+    let listing = Listing::new(config)?;
+    let items = stream::unfold(queue, async |mut queue| {
+        let item = queue.next().await?;
+        Some((item, queue))
     });
-    let mut files = stream::iter(begun).buffered(2);
+    let begun = items
+        .zip(stream::iter(Turn::all()))
+        .map(|(item, turn)| async move {
+            let result = match &item.source {
+                Ok(source) => download::stream(context, item.id, source, output, turn).await,
+                Err(_) => Err(take_error(context, &item)),
+            };
+            (item.id, result)
+        });
+    let mut files = std::pin::pin!(begun.buffered(2));
     while let Some((id, result)) = files.next().await {
+        let result = listing.list(result).await;
         let failed = result.as_ref().err().map(Error::exit_code);
         tell(context, id, result);
         if let Some(code) = failed {
@@ -103,13 +165,64 @@ async fn one_stream(config: &Config, context: &Context, window: u64) -> Result<u
     Ok(0)
 }
 
-fn sources(config: &Config) -> impl Iterator<Item = Source> {
-    config.sources.urls.iter().map(|url| Source {
-        checksum: config.sources.checksum.clone(),
-        name: config.sources.out.clone(),
-        pages: config.files.accept_html,
-        ..Source::new(url.clone())
-    })
+/// The error of a line that is no source, which begins and ends here.
+fn take_error(context: &Context, item: &Item) -> Error {
+    let place = item.place.clone().unwrap_or_default();
+    context.reporter.send(Update::Started {
+        id: item.id,
+        url: place.clone(),
+        name: place,
+    });
+    match &item.source {
+        Err(Error::Usage { what, hint }) => Error::usage(what, hint),
+        Ok(_) | Err(_) => Error::Internal("a line that is no source has another error".into()),
+    }
+}
+
+/// Nobody reads what is printed.
+fn reader_gone() -> Error {
+    sink::Error::ReaderGone.into()
+}
+
+/// The manifest, if one is wanted.
+struct Listing {
+    manifest: Option<Manifest>,
+    /// Of its digests: that which the user named first.
+    algorithm: Algorithm,
+}
+
+impl Listing {
+    fn new(config: &Config) -> Result<Self, Error> {
+        let manifest = config.files.manifest.as_deref().map(Manifest::open);
+        let algorithm = config.checksums.algorithms.first();
+        Ok(Self {
+            manifest: manifest.transpose()?,
+            algorithm: algorithm.copied().unwrap_or(Algorithm::Md5),
+        })
+    }
+
+    /// Lists a file that is complete, now or already before.
+    async fn list(&self, result: Result<Outcome, Error>) -> Result<Outcome, Error> {
+        let (Some(manifest), Ok(outcome)) = (&self.manifest, &result) else {
+            return result;
+        };
+        let (path, known) = match outcome {
+            Outcome::Complete {
+                path, checksums, ..
+            } => (path, checksums.clone()),
+            Outcome::Skipped { path, .. } => {
+                (path, sink::digest_of(path, &[self.algorithm]).await?)
+            }
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(digest) = known
+            .iter()
+            .find(|digest| digest.algorithm == self.algorithm)
+        {
+            manifest.list(digest, &name)?;
+        }
+        result
+    }
 }
 
 /// Reports how a file ended. That the reader of standard output has gone is what `head` and its like do.
@@ -188,12 +301,17 @@ fn context(
         give_up_after: config.retry.give_up_after,
         hosts: Hosts::default(),
         pace: Pace::new(config.limits.rate),
-        algorithms: config.checksums.algorithms.clone(),
+        algorithms: match config.files.manifest {
+            // It needs one in any case.
+            Some(_) if config.checksums.algorithms.is_empty() => vec![Algorithm::Md5],
+            Some(_) | None => config.checksums.algorithms.clone(),
+        },
         search: match (config.checksums.verify, config.checksums.sidecar) {
             (false, _) => Search::Off,
             (true, false) => Search::Likely,
             (true, true) => Search::Everywhere,
         },
+        doors: Doors::default(),
         unverified: Cell::new(false),
         reporter,
         stop,

@@ -33,6 +33,7 @@ pub mod error;
 pub mod fingerprint;
 pub mod hash;
 pub mod http;
+pub mod input;
 pub mod inspect;
 pub mod limit;
 pub mod log;

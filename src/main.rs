@@ -51,7 +51,8 @@ fn download(config: &Config) -> ExitCode {
             text: warning.clone(),
         });
     }
-    let exit_code = batch::run(config, &reporter).unwrap_or_else(|error| {
+    let mut print = |text: &str| std::io::stdout().write_all(text.as_bytes());
+    let exit_code = batch::run(config, &reporter, &mut print).unwrap_or_else(|error| {
         reporter.send(aborted(&error));
         error.exit_code()
     });
@@ -167,7 +168,14 @@ fn inspect(action: &Action) -> Result<ExitCode, Error> {
     let print = |text: &str| put(text.as_bytes());
     match action {
         Action::List => Ok(print(&inspect::list()?)),
-        Action::Show { name, json } => Ok(print(&inspect::show(&config::browser(name)?, *json)?)),
+        Action::Show {
+            name,
+            platform,
+            json,
+        } => {
+            let browser = config::browser(name, platform.as_deref())?;
+            Ok(print(&inspect::show(&browser, *json)?))
+        }
         Action::Check {
             names, connections, ..
         } => {
@@ -175,7 +183,8 @@ fn inspect(action: &Action) -> Result<ExitCode, Error> {
             let names: &Vec<_> = if names.is_empty() { &all } else { names };
             let mut code = ExitCode::SUCCESS;
             for name in names {
-                let report = inspect::check(&config::browser(name)?, usize::from(*connections));
+                let report =
+                    inspect::check(&config::browser(name, None)?, usize::from(*connections));
                 if !report.differences.is_empty() {
                     code = ExitCode::FAILURE;
                 }

@@ -50,7 +50,10 @@ const MODULES: &[(Layer, &[&str])] = &[
             "redact",
         ],
     ),
-    (Layer::Edge, &["net", "sink", "resume", "report", "capture"]),
+    (
+        Layer::Edge,
+        &["net", "sink", "resume", "report", "capture", "input"],
+    ),
     (Layer::Flow, &["batch", "download", "resolve", "inspect"]),
     (Layer::Top, &["cli", "config", "error", "log"]),
 ];
@@ -116,7 +119,10 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["figment"], &["config"]),
     (&["indicatif"], &["report"]),
     (&["tracing_subscriber"], &["log"]),
-    (&["std", "fs"], &["sink", "resume", "config", "log"]),
+    (
+        &["std", "fs"],
+        &["sink", "resume", "input", "config", "log"],
+    ),
     (&["tokio", "fs"], &["sink", "resume"]),
     (&["std", "env"], &["config", "main"]),
     (&["std", "process"], &["main"]),
@@ -401,7 +407,7 @@ mod tests {
             (
                 "resolve/name.rs",
                 "use std::fs;",
-                "`std::fs` belongs to sink, resume, config, log alone",
+                "`std::fs` belongs to sink, resume, input, config, log alone",
             ),
             (
                 "batch.rs",

@@ -12,10 +12,12 @@
     reason = "the origin is shared with a program of its own"
 )]
 
+mod batch;
 mod cases;
 mod checksums;
 mod common;
 mod download;
+mod dry_run;
 mod errors;
 mod faces;
 mod faults;
@@ -26,10 +28,14 @@ mod json_lines;
 mod layers;
 mod options_net;
 mod options_way;
+mod recordings;
 mod resume;
 mod retry;
+mod signatures;
 mod stream;
 mod system_browsers;
 mod system_chaos;
+mod system_resumption;
+mod system_servers;
 mod verify;
 mod wire;

@@ -8,8 +8,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
+
+use crate::common::browser::{self, Running};
 
 /// A recording takes ten seconds.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -18,64 +20,14 @@ const LIMIT: Duration = Duration::from_secs(120);
 #[ignore = "needs Debian's chromium"]
 fn chromium_recorded_and_worn_is_chromium() {
     recorded_and_worn("chromium", |profile, address, _| {
-        let mut chromium = browser("chromium");
-        chromium
-            .args([
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-            ])
-            .args([
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ])
-            .args(["--ignore-certificate-errors", "--remote-debugging-port=0"])
-            .arg(format!("--user-data-dir={}", profile.display()))
-            .arg(address);
-        chromium
+        browser::chromium(profile, address)
     });
 }
 
 #[test]
 #[ignore = "needs Debian's firefox-esr"]
 fn firefox_recorded_and_worn_is_firefox() {
-    recorded_and_worn("firefox-esr", |profile, address, certificate| {
-        let quiet = [
-            "captive-portal-service.enabled",
-            "connectivity-service.enabled",
-        ];
-        let preferences = quiet
-            .map(|name| format!("user_pref(\"network.{name}\", false);\n"))
-            .concat();
-        fs::write(profile.join("user.js"), preferences).unwrap();
-        fs::write(
-            profile.join("cert_override.txt"),
-            exception(address, certificate),
-        )
-        .unwrap();
-        let mut firefox = browser("firefox-esr");
-        firefox
-            .args(["--headless", "--no-remote", "--profile"])
-            .args([profile.as_os_str(), address.as_ref()])
-            .env("HOME", profile);
-        firefox
-    });
-}
-
-/// What Firefox writes when its user says that the certificate is all right.
-fn exception(address: &str, certificate: &Path) -> String {
-    let authority = address.trim_start_matches("https://").trim_end_matches('/');
-    let output = Command::new("openssl")
-        .args(["x509", "-noout", "-fingerprint", "-sha256", "-in"])
-        .arg(certificate)
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let (_, digest) = text.trim().split_once('=').unwrap();
-    format!("{authority}:\tOID.2.16.840.1.101.3.4.2.1\t{digest}\t\n")
+    recorded_and_worn("firefox-esr", browser::firefox);
 }
 
 /// Records the browser that `start` starts with a fresh profile, and checks the recording.
@@ -99,13 +51,7 @@ fn recorded_and_worn(name: &str, start: impl FnOnce(&Path, &str, &Path) -> Comma
     let mut record = Running(record);
     let address = address(&log);
     let mut command = start(&profile, &address, &certificate);
-    let started = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let browser = started.unwrap_or_else(|error| panic!("{name}: {error}: apt-get install {name}"));
-    let _browser = Running(browser);
+    let _browser = browser::start(name, &mut command);
     let status = wait(&mut record.0);
     let said = fs::read_to_string(&log).unwrap();
     assert_eq!(status, Some(0), "recording {name}:\n{said}");
@@ -129,26 +75,6 @@ fn recorded_and_worn(name: &str, start: impl FnOnce(&Path, &str, &Path) -> Comma
         Some(0),
         "{name} worn:\n{report}\n{text}"
     );
-}
-
-/// A program that runs with nothing of this test's environment but its path.
-fn browser(name: &str) -> Command {
-    let mut command = Command::new(name);
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command
-}
-
-/// A child that does not outlive its test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // An error means that it has ended, which is what is wanted.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Waits for the address that the recording shows.

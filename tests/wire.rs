@@ -540,29 +540,6 @@ fn recording(name: &str) -> Option<Value> {
     Some(serde_json::from_str(&text).unwrap())
 }
 
-#[test]
-fn recorded_hellos_are_those_of_the_file() {
-    for name in ["", "-http1", "-dl-parallel", "-dl-resume-http1"] {
-        let Some(recording) = recording(name) else {
-            return;
-        };
-        for connection in recording["connections"].as_array().unwrap() {
-            let message = unhex(connection["client_hello_hex"].as_str().unwrap());
-            let hello = ClientHello::parse_message(&message, 0x0301).unwrap();
-            compare_hello(&hello, &chrome120().tls, "localhost")
-                .assert_none(&format!("recording {name:?}, {}", connection["n"]));
-            if name.is_empty() {
-                assert_eq!(ja::ja4(&hello), ja4_of(&hello));
-            }
-        }
-    }
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    let digit = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
-    (0..text.len()).step_by(2).map(digit).collect()
-}
-
 /// Frames, fields and forms of the recorded opening against those of a connection of ours.
 #[test]
 fn recorded_http2_is_what_hs_sends() {

@@ -37,6 +37,10 @@ pub struct Options {
     /// Groups as in `SSL_CTX_set1_curves_list`; one that a client supports but sends no key share for makes a
     /// HelloRetryRequest. BoringSSL's own if `None`.
     pub groups: Option<String>,
+    /// Give tickets, and resume sessions. Otherwise every connection is a first one.
+    pub tickets: bool,
+    /// Speak TLS 1.2 at most.
+    pub tls12: bool,
 }
 
 /// What is said to one request.

@@ -32,13 +32,23 @@ pub(super) fn acceptor(
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
     builder.set_private_key(&key)?;
     builder.set_certificate(&certificate)?;
-    builder.set_max_proto_version(Some(SslVersion::TLS1_3))?;
+    let newest = if options.tls12 {
+        SslVersion::TLS1_2
+    } else {
+        SslVersion::TLS1_3
+    };
+    builder.set_max_proto_version(Some(newest))?;
     if let Some(groups) = &options.groups {
         builder.set_curves_list(groups)?;
     }
-    // Every connection is to be a first one: a resumed session shows another hello.
-    builder.set_options(SslOptions::NO_TICKET);
-    builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+    if options.tickets {
+        // Without a context of its own a server resumes nothing.
+        builder.set_session_id_context(b"capture")?;
+    } else {
+        // Every connection is to be a first one: a resumed session shows another hello.
+        builder.set_options(SslOptions::NO_TICKET);
+        builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+    }
     builder.set_alpn_select_callback(move |_, client| {
         let offered = if http1.load(Ordering::Relaxed) {
             HTTP1

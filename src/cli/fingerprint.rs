@@ -13,6 +13,9 @@ pub enum Fingerprint {
     Show {
         /// A name of the list, an alias, or a path to a TOML file
         name: String,
+        /// System that the browser says it runs on: linux, macos or windows
+        #[arg(long, value_name = "SYSTEM")]
+        platform: Option<String>,
         /// As JSON
         #[arg(long)]
         json: bool,

@@ -11,6 +11,10 @@ pub struct Browser {
     #[arg(short = 'B', long, value_name = "NAME")]
     pub browser: Option<String>,
 
+    /// System that the browser says it runs on, where it exists on several: linux, macos or windows [default: as recorded]
+    #[arg(long, value_name = "SYSTEM")]
+    pub platform: Option<String>,
+
     /// Add or replace a header, in the place where the browser has it; 'Name:' removes it; repeatable
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     pub header: Vec<String>,

@@ -67,6 +67,7 @@ pub(super) const KEYS: &[Key] = &[
     key("sidecar", Form::Flag),
     key("manifest", Form::Text),
     key("browser", Form::Text).or("chrome120"),
+    key("platform", Form::Text),
     key("header", Form::SecretList),
     key("referer", Form::Text),
     key("user-agent", Form::Text),

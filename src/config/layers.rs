@@ -228,6 +228,11 @@ impl Layers {
         Error::usage(format!("{}: {what}", self.origin(name)), hint)
     }
 
+    /// Whether nobody has said anything of this setting.
+    pub(super) fn is_default(&self, name: &str) -> bool {
+        self.origin(name) == BUILT_IN
+    }
+
     /// Who said a setting.
     pub(super) fn origin(&self, name: &str) -> String {
         let metadata = self.figment.find_metadata(name);

@@ -1,11 +1,12 @@
 //! From what was said to a valid [`Config`]: the layers of settings are merged, and checked as a whole.
 //!
-//! Each part of a `Config` is for one consumer and read in a file of its own ([`files`], [`access`], [`net`], [`proxy`], [`report`], [`retry`],
+//! Each part of a `Config` is for one consumer and read in a file of its own ([`access`], [`mod@browser`], [`files`], [`net`], [`proxy`], [`report`], [`retry`],
 //! [`sources`]); [`layers`] merges, [`file`](mod@file) reads the config file, [`keys`] has all names and defaults,
 //! [`values`] reads texts. This is the only place that reads the environment. Nothing below the flow reads a `Config`; values are
 //! passed down.
 
 mod access;
+mod browser;
 mod file;
 mod files;
 mod keys;
@@ -22,15 +23,16 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Cli;
 use crate::error::Error;
-use crate::fingerprint::{self, Fingerprint};
+use crate::fingerprint::Fingerprint;
 
+pub use browser::browser;
 pub use files::{Checksums, Files, Limits, Stream};
 use layers::Layers;
 pub use layers::Setting;
 pub use net::Net;
 pub use report::Report;
 pub use retry::Retry;
-pub use sources::{Input, Sources};
+pub use sources::Sources;
 
 /// Everything a run needs to know, checked.
 #[derive(Debug, Clone)]
@@ -70,12 +72,20 @@ pub struct Surroundings {
     pub terminal: bool,
     /// Whether standard error is one.
     pub screen: bool,
+    /// The day, counted from 1970.
+    pub today: u64,
 }
 
 impl Surroundings {
     /// Those of this process.
     #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the age of a browser is told by the wall clock"
+    )]
     pub fn of_the_process() -> Self {
+        const DAY: u64 = 24 * 60 * 60;
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
@@ -83,6 +93,7 @@ impl Surroundings {
             variables: std::env::vars_os().filter_map(text).collect(),
             terminal: std::io::stdout().is_terminal(),
             screen: std::io::stderr().is_terminal(),
+            today: now.map_or(0, |now| now.as_secs() / DAY),
         }
     }
 
@@ -137,12 +148,14 @@ impl Config {
         file::say(&mut layers, cli, around)?;
         let mut warnings = layers.say_environment(&around.variables)?;
         layers.say_options(cli)?;
+        let (fingerprint, outdated) = browser::worn(&layers, around)?;
+        warnings.extend(outdated);
         let sources = Sources::read(&layers, around)?;
         let files = Files::read(&layers, around)?;
         let checksums = Checksums::read(&layers)?;
         let dry_run = layers.flag("dry-run");
         let stream = Stream::read(&layers, around, dry_run)?;
-        let (fingerprint, net) = (worn(&layers)?, Net::read(&layers, around)?);
+        let net = Net::read(&layers, around)?;
         warnings.extend(net::contradiction(&net, &fingerprint));
         Ok(Self {
             limits: Limits::read(&layers)?,
@@ -159,38 +172,6 @@ impl Config {
             warnings,
         })
     }
-}
-
-/// The fingerprint to wear.
-fn worn(layers: &Layers) -> Result<Fingerprint, Error> {
-    let name = layers.text("browser").unwrap_or_default();
-    find(&name).map_err(|(what, hint)| layers.wrong("browser", &what, &hint))
-}
-
-/// The fingerprint that `name` stands for: an embedded one, an alias, or a TOML file of the user's own.
-///
-/// # Errors
-/// [`Error::Usage`] with the nearest names, or with line and key of what is wrong in the file.
-pub fn browser(name: &str) -> Result<Fingerprint, Error> {
-    find(name).map_err(|(what, hint)| Error::usage(what, hint))
-}
-
-/// What is wrong, and a hint, if there is no such fingerprint.
-fn find(name: &str) -> Result<Fingerprint, (String, String)> {
-    if !name.contains('/') && !name.ends_with(".toml") {
-        return fingerprint::find(name).map_err(|unknown| {
-            let nearest = format!("nearest: {}", unknown.nearest.join(", "));
-            (unknown.to_string(), nearest)
-        });
-    }
-    let text = std::fs::read_to_string(name).map_err(|error| {
-        let hint = "give a name of hs fingerprint list, or a path to a TOML file";
-        (format!("{name}: {error}"), hint.to_owned())
-    })?;
-    fingerprint::read(&text).map_err(|error| {
-        let hint = "fingerprints/README.md explains every key";
-        (format!("{name}: {error}"), hint.to_owned())
-    })
 }
 
 /// A file that must be there to be read.

@@ -1,7 +1,6 @@
 //! What is fetched: URLs, a list of them, mirrors, and what the user said of a single one.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 
 use url::Url;
 
@@ -9,6 +8,8 @@ use super::Surroundings;
 use super::layers::Layers;
 use crate::error::Error;
 use crate::hash::{Algorithm, Checksum};
+use crate::input::List;
+use crate::resolve::said;
 
 /// What is fetched.
 #[derive(Debug, Clone)]
@@ -16,7 +17,7 @@ pub struct Sources {
     /// http or https, each once; may be empty if there is an `input`.
     pub urls: Vec<Url>,
     /// A list of more, behind those.
-    pub input: Option<Input>,
+    pub input: Option<List>,
     /// Other sources of the single URL.
     pub mirrors: Vec<Url>,
     /// File name of the single URL: not empty, no path.
@@ -25,23 +26,14 @@ pub struct Sources {
     pub checksum: Option<Checksum>,
 }
 
-/// Where a list of URLs is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// Standard input.
-    Stdin,
-    /// A file.
-    File(PathBuf),
-}
-
 impl Sources {
     pub(super) fn read(layers: &Layers, around: &Surroundings) -> Result<Self, Error> {
         let mut urls = parse(layers, "urls")?;
         let mut seen = HashSet::new();
         urls.retain(|url| seen.insert(url.clone()));
         let input = layers.text("input").map(|text| match text.as_str() {
-            "-" => Input::Stdin,
-            path => Input::File(around.path(path)),
+            "-" => List::Stdin,
+            path => List::File(around.path(path)),
         });
         if urls.is_empty() && input.is_none() {
             return Err(Error::usage(
@@ -84,31 +76,13 @@ impl Sources {
 fn parse(layers: &Layers, name: &str) -> Result<Vec<Url>, Error> {
     let list = layers.list(name);
     let parsed = list.iter().map(|text| {
-        self::url(text.trim()).map_err(|(what, hint)| match name {
+        said::url(text.trim()).map_err(|(what, hint)| match name {
             // The text is the argument itself.
             "urls" if layers.origin(name) == "URL" => Error::usage(what, hint),
             _ => layers.wrong(name, &what, hint),
         })
     });
     parsed.collect()
-}
-
-/// The URL that `text` is, if `hs` can fetch it; else what is wrong with it, without credentials, and a hint.
-pub(crate) fn url(text: &str) -> Result<Url, (String, &'static str)> {
-    let shown = Error::redact(text);
-    let url = Url::parse(text).map_err(|error| {
-        (
-            format!("{shown}: not a URL: {error}"),
-            "URLs begin with http:// or https://",
-        )
-    })?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err((
-            format!("{shown}: `{}` is not supported", url.scheme()),
-            "only http and https are",
-        ));
-    }
-    Ok(url)
 }
 
 fn out(layers: &Layers) -> Result<Option<String>, Error> {

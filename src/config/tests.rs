@@ -21,6 +21,7 @@ fn within(line: &str, variables: &[(&str, &str)], terminal: bool) -> Result<Conf
         variables: variables.iter().map(text).collect(),
         terminal,
         screen: terminal,
+        today: 20_000,
     };
     Config::read(&cli, &around)
 }
@@ -298,4 +299,61 @@ fn a_url_that_is_given_twice_is_fetched_once() {
     let config = config("hs http://h/a http://h/b http://h/a").unwrap();
     let urls: Vec<_> = config.sources.urls.iter().map(|url| url.path()).collect();
     assert_eq!(urls, ["/a", "/b"]);
+}
+
+#[test]
+fn a_platform_is_another_user_agent() {
+    let agent = |line: &str| config(line).map(|it| it.fingerprint.values["user_agent"].clone());
+    for (platform, system) in [
+        ("linux", "(X11;"),
+        ("macos", "(Macintosh;"),
+        ("windows", "(Windows NT"),
+    ] {
+        for browser in ["chrome156", "firefox", "edge"] {
+            let agent =
+                agent(&format!("hs http://h/f -B {browser} --platform {platform}")).unwrap();
+            assert!(agent.contains(system), "{browser} on {platform}: {agent}");
+        }
+    }
+    let error = agent("hs http://h/f -B safari260 --platform windows").unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    let text = error.to_string();
+    assert!(
+        text.contains("--platform") && text.contains("only on macos"),
+        "{text}"
+    );
+    assert_eq!(
+        agent("hs http://h/f --platform beos")
+            .unwrap_err()
+            .exit_code(),
+        2
+    );
+}
+
+/// The tests' day is in October 2024.
+#[test]
+fn an_old_browser_that_was_chosen_is_warned_about_once() {
+    let old = config("hs http://h/f -B chrome99").unwrap().warnings;
+    let [warning] = &old[..] else {
+        panic!("{old:?}")
+    };
+    assert!(
+        warning.contains("chrome99") && warning.contains("chrome156"),
+        "{warning}"
+    );
+    for fine in ["", " -B chrome123", " -B firefox153"] {
+        assert!(
+            config(&format!("hs http://h/f{fine}"))
+                .unwrap()
+                .warnings
+                .is_empty(),
+            "{fine}"
+        );
+    }
+    let by_variable = within("hs http://h/f", &[("HS_BROWSER", "safari153")], false).unwrap();
+    assert!(
+        by_variable.warnings[0].contains("safari"),
+        "{:?}",
+        by_variable.warnings
+    );
 }

@@ -4,11 +4,13 @@
 //! decision is somebody else's: `schedule` says what is asked for next, `answer` whether an answer may be used, `retry`
 //! what a failure means. What it shares with a [`stream()`] is in [`job`], the transfers themselves are in [`fetch`].
 
+mod doors;
 mod fetch;
 mod host;
 mod job;
 mod names;
 mod pace;
+mod preview;
 mod pulse;
 mod settle;
 mod stream;
@@ -32,10 +34,12 @@ use crate::resume::Leftovers;
 use crate::retry::Policy;
 use crate::sink::{self, Existing, OnConflict, Part, Sink};
 
+pub use doors::Doors;
 pub use host::Hosts;
 use job::{Job, earlier, outlives};
 pub use names::Names;
 pub use pace::Pace;
+pub use preview::{Plan, Preview, preview};
 pub use stream::{Turn, stream};
 use verify::Check;
 
@@ -73,6 +77,8 @@ pub struct Context {
     pub unverified: Cell<bool>,
     /// Where updates go.
     pub reporter: Reporter,
+    /// How many files of each host are fetched at once.
+    pub doors: Doors,
     /// Becomes the number of the signal that ends the run.
     pub stop: watch::Receiver<Option<i32>>,
 }
@@ -141,7 +147,7 @@ impl Context {
     }
 
     /// Resolves when the user wants to stop.
-    async fn stopped(&self) -> Error {
+    pub async fn stopped(&self) -> Error {
         let mut stop = self.stop.clone();
         let signal = match stop.wait_for(Option::is_some).await {
             Ok(signal) => *signal,
@@ -194,22 +200,26 @@ pub enum Outcome {
 /// # Errors
 /// Whatever ended it. What was written stays for a later run.
 pub async fn download(context: &Context, id: usize, source: &Source) -> Result<Outcome, Error> {
+    let destination = &context.destination;
+    let mut claim = destination.names.claim(&resolve::name::expected(source));
+    let alone = left_alone(destination, source);
+    let _door = match alone {
+        Some(_) => None,
+        None => Some(context.doors.enter(&source.url).await),
+    };
     let job = Job::new(context, id, source);
-    if let Some(path) = left_alone(&job) {
+    if let Some(path) = alone {
         return Ok(skipped(path));
     }
-    let mut claim = context
-        .destination
-        .names
-        .claim(&resolve::name::expected(source));
     let part = take_up(&job)?;
     let left = part
         .as_ref()
         .map(|part| earlier(&part.identity().entity, &part.done()));
     let opening = job.open(left.as_ref()).await?;
+    context.doors.speaks(&source.url, opening.resource.protocol);
     let check = Check::new(context, source, &opening.resource);
     let name = claim.settle(&opening.resource.name);
-    if let Some(path) = finished(&job, &check, &opening.resource, &name, part.as_ref()).await? {
+    if let Some(path) = finished(&job, &check, &opening.resource, &name, part.is_some()).await? {
         claim.keep();
         return Ok(skipped(path));
     }
@@ -259,11 +269,10 @@ fn skipped(path: PathBuf) -> Outcome {
 }
 
 /// The path of a file that nothing is to be done about, if that can be told before anything is asked for.
-fn left_alone(job: &Job<'_>) -> Option<PathBuf> {
-    let name = job.source.name.as_ref()?;
-    let taken = sink::existing(&job.context.destination.dir, name).is_some();
-    (taken && job.context.destination.on_conflict == OnConflict::Skip)
-        .then(|| job.context.destination.dir.join(name))
+fn left_alone(destination: &Destination, source: &Source) -> Option<PathBuf> {
+    let name = source.name.as_ref()?;
+    let taken = sink::existing(&destination.dir, name).is_some();
+    (taken && destination.on_conflict == OnConflict::Skip).then(|| destination.dir.join(name))
 }
 
 /// What an earlier run left, if it can be continued.
@@ -281,13 +290,14 @@ fn take_up(job: &Job<'_>) -> Result<Option<Part>, Error> {
     Ok(part.filter(|part| outlives(&part.identity().entity, job.source)))
 }
 
-/// The path of a finished file that is this one, or that is to be left alone, if there is any.
+/// The path of a finished file that is this one, or that is to be left alone, if there is any. `part` says whether there is a
+/// part to be continued.
 async fn finished(
     job: &Job<'_>,
     check: &Check<'_>,
     resource: &Resource,
     name: &str,
-    part: Option<&Part>,
+    part: bool,
 ) -> Result<Option<PathBuf>, Error> {
     let dir = &job.context.destination.dir;
     let path = dir.join(name);
@@ -301,7 +311,7 @@ async fn finished(
             return Err(sink::Error::NotRegular { path }.into());
         }
         (Some(_), OnConflict::Overwrite) => return Ok(None),
-        (Some(Existing::File { size }), OnConflict::Resume) if part.is_none() => size,
+        (Some(Existing::File { size }), OnConflict::Resume) if !part => size,
         (Some(_), OnConflict::Resume) => return Ok(None),
     };
     if resource.entity.length != Some(size) {

@@ -78,6 +78,11 @@ impl<'a> Check<'a> {
         self.expected.as_ref().map(|found| &found.checksum)
     }
 
+    /// The same, and who states it.
+    pub(super) fn known(&self) -> Option<Found> {
+        self.expected.clone()
+    }
+
     /// What to compute.
     pub(super) fn algorithms(&self) -> &[Algorithm] {
         &self.computed

@@ -23,10 +23,25 @@ fn fault(at: [&'static str; 2], what: impl Into<String>) -> Fault {
     Fault { at, what }
 }
 
+/// Those that one browser can have several of.
+const PLATFORMS: [&str; 3] = ["linux", "macos", "windows"];
+
 impl Fingerprint {
     /// Whether the file contradicts itself.
     pub(super) fn check(&self) -> Result<(), Fault> {
         self.tls.check()?;
+        if let Some(other) = self
+            .platforms
+            .keys()
+            .find(|it| !PLATFORMS.contains(&it.as_str()))
+        {
+            let what = format!("`{other}` is none of linux, macos, windows");
+            return Err(fault(["platforms", "linux"], what));
+        }
+        if let Some(open) = self.values.values().find(|text| text.contains('{')) {
+            let what = format!("{open}: nothing of [platforms] is called so");
+            return Err(fault(["values", "user_agent"], what));
+        }
         if self.http2.first_stream.is_multiple_of(2) {
             let what = "a client's streams have odd ids";
             return Err(fault(["http2", "first_stream"], what));

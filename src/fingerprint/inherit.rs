@@ -44,6 +44,7 @@ fn join<'a>(
     };
     let fingerprint: Fingerprint = toml_edit::de::from_document(DocumentMut::from(table.clone()))
         .map_err(|error| located(text, error.span(), error.message()))?;
+    let fingerprint = fingerprint.settle();
     fingerprint
         .check()
         .map_err(|fault| located_fault(text, own, &fault))?;

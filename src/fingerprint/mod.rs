@@ -7,6 +7,7 @@
 pub mod agent;
 mod check;
 pub mod compare;
+pub mod day;
 pub mod describe;
 pub mod edits;
 pub mod headers;
@@ -16,11 +17,13 @@ pub mod ja;
 mod known;
 pub mod names;
 pub mod observed;
+mod platform;
 pub mod recording;
 pub mod schema;
 pub mod text;
 pub mod wire;
 
+pub use platform::NoPlatform;
 pub use schema::Fingerprint;
 
 include!(concat!(env!("OUT_DIR"), "/fingerprints.rs"));
@@ -40,6 +43,12 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     EMBEDDED.iter().map(|&(name, _)| name)
 }
 
+/// Other names of the embedded fingerprint called `name`.
+pub fn aliases(name: &str) -> impl Iterator<Item = &'static str> {
+    let of_it = ALIASES.iter().filter(move |(_, target)| *target == name);
+    of_it.map(|(alias, _)| *alias)
+}
+
 /// The embedded fingerprint called `name`, which may be an alias.
 ///
 /// # Errors
@@ -55,6 +64,22 @@ pub fn find(name: &str) -> Result<Fingerprint, UnknownFingerprint> {
         });
     };
     Ok(read(text).expect("build.rs has read every embedded file"))
+}
+
+/// The newest embedded fingerprint of a family; of all of them if that family has none.
+///
+/// # Panics
+/// Never: `build.rs` has read every embedded file.
+#[must_use]
+pub fn newest(family: &str) -> String {
+    let all = || names().filter_map(|name| find(name).ok().map(|it| it.browser));
+    let latest = |browsers: &mut dyn Iterator<Item = schema::Browser>| {
+        // Of the same day, the one whose name comes first: the brand, not what it is built from.
+        browsers.max_by(|a, b| a.released.cmp(&b.released).then(b.name.cmp(&a.name)))
+    };
+    let of_family = latest(&mut all().filter(|browser| browser.family == family));
+    let newest = of_family.or_else(|| latest(&mut all()));
+    newest.expect("there are embedded files").name
 }
 
 /// Reads a file of the user's own, which may inherit from the embedded ones.

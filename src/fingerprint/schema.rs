@@ -25,6 +25,12 @@ pub struct Fingerprint {
     /// Texts that the header lists below refer to as `{key}`.
     #[serde(default)]
     pub values: BTreeMap<String, String>,
+    /// What is another value on each platform that the browser is known on; the texts of `values` refer to it as `{key}`.
+    #[serde(default)]
+    pub platforms: BTreeMap<String, BTreeMap<String, String>>,
+    /// The values as the file has them, before the platform has filled their places.
+    #[serde(skip)]
+    pub(super) templates: BTreeMap<String, String>,
     /// The TLS ClientHello.
     pub tls: Tls,
     /// The HTTP/2 connection preface and request frames.
@@ -164,7 +170,7 @@ pub struct OpaqueExtension {
     pub body: Vec<u8>,
 }
 
-/// Habits of NSS, the TLS library of Firefox.
+/// Habits of NSS, the TLS library of Firefox, and of Firefox with its sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Habit {
@@ -172,6 +178,10 @@ pub enum Habit {
     SharedX25519,
     /// session_ticket is left out when a TLS 1.3 session is resumed.
     NoTicketWithPsk,
+    /// Of the two sessions that are kept for a host, the older one is resumed first; otherwise the newer one.
+    OldestTicketFirst,
+    /// Sessions of TLS 1.2 are resumed only once, as those of TLS 1.3 always are.
+    SessionOnce,
 }
 
 /// The opening of an HTTP/2 connection (RFC 9113 §3.4), its flow control, and what requests on it look like.

@@ -23,11 +23,21 @@ const WIDTH: usize = 100;
 pub fn file(fingerprint: &Fingerprint, notes: &[String]) -> String {
     let mut file: String = notes.iter().map(|note| format!("# {note}\n")).collect();
     put(&mut file, "browser", &browser(&fingerprint.browser));
-    if !fingerprint.values.is_empty() {
+    if !fingerprint.templates.is_empty() {
         // Writing to a String cannot fail, here and below.
         let _ = writeln!(file, "\n[values]");
-        for (key, value) in &fingerprint.values {
+        for (key, value) in &fingerprint.templates {
             let _ = writeln!(file, "{key} = {}", quoted(value));
+        }
+    }
+    if !fingerprint.platforms.is_empty() {
+        let _ = writeln!(file, "\n[platforms]");
+        for (platform, brings) in &fingerprint.platforms {
+            let pairs = brings.iter();
+            let pairs: Vec<_> = pairs
+                .map(|(key, value)| format!("{key} = {}", quoted(value)))
+                .collect();
+            let _ = writeln!(file, "{platform} = {{ {} }}", pairs.join(", "));
         }
     }
     put(&mut file, "tls", &tls(&fingerprint.tls));
@@ -212,6 +222,8 @@ fn habit_text(habit: Habit) -> String {
     quoted(match habit {
         Habit::SharedX25519 => "shared_x25519",
         Habit::NoTicketWithPsk => "no_ticket_with_psk",
+        Habit::OldestTicketFirst => "oldest_ticket_first",
+        Habit::SessionOnce => "session_once",
     })
 }
 

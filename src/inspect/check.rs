@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
-use super::connect::{block_on, client, finish, repeat, request, serve};
+use super::connect::{block_on, client, finish, repeat, request, serve, serve_once};
 use crate::Error;
 use crate::capture::Options;
 use crate::fingerprint::Fingerprint;
 use crate::fingerprint::compare::{self, Difference};
 use crate::fingerprint::headers::Places;
-use crate::fingerprint::schema::RequestShape;
+use crate::fingerprint::schema::{Habit, RequestShape};
 use crate::net::{Event, Kind};
 
 /// Bytes of the download whose acknowledgements are compared.
 const DOWNLOAD: u64 = 64 << 20;
 /// Bytes of all other answers.
 const SMALL: u64 = 1000;
+/// Connections one after the other to a server that gives tickets.
+const RESUMED: usize = 3;
 /// The group that makes a server ask for another key share.
 const P384: u16 = 24;
 
@@ -43,6 +45,8 @@ pub fn check(fingerprint: &Fingerprint, count: usize) -> Report {
         ),
         ("HTTP/1.1", block_on(kinds_of_requests(&worn, &http1()))),
         ("second hello", block_on(second_hello(&worn))),
+        ("resumption", block_on(resumption(&worn, true))),
+        ("resumption, TLS 1.2", block_on(resumption(&worn, false))),
         ("download and slice", block_on(download(&worn))),
     ] {
         match part {
@@ -182,6 +186,42 @@ async fn second_hello(worn: &Arc<Fingerprint>) -> Result<Found, Error> {
             .is_some_and(|connection| connection.hellos.len() != 2)
     {
         found.add_each([Difference::new("second hello", "one", "none")]);
+    }
+    Ok(found)
+}
+
+/// Three connections to one host, one after the other: the second and the third resume, if the browser does. `modern`
+/// servers speak TLS 1.3.
+async fn resumption(worn: &Arc<Fingerprint>, modern: bool) -> Result<Found, Error> {
+    let mut found = Found::default();
+    let options = Options {
+        tickets: true,
+        tls12: !modern,
+        ..Options::default()
+    };
+    let server = serve_once(&options, SMALL)?;
+    let client = client(worn)?;
+    for _ in 0..RESUMED {
+        finish(client.start(request(&server, Kind::Navigation, &Places::default()))).await?;
+    }
+    let seen = server.connections();
+    found.connections = seen.len();
+    if seen.len() != RESUMED {
+        let (expected, got) = (RESUMED.to_string(), seen.len().to_string());
+        found.add_each([Difference::new("connections to resume on", expected, got)]);
+    }
+    // A session of TLS 1.2 brings no other when it is resumed: whoever uses it once has none for the third.
+    let used_up = !modern && worn.tls.habits.contains(&Habit::SessionOnce);
+    for (nth, connection) in seen.iter().enumerate() {
+        let Some(hello) = connection.hellos.first() else {
+            continue;
+        };
+        found.add_each(compare::hello(&worn.tls, hello));
+        found.add_each(if nth == 0 || used_up && nth % 2 == 0 {
+            compare::first(hello)
+        } else {
+            compare::resumed(&worn.tls, hello, modern)
+        });
     }
     Ok(found)
 }

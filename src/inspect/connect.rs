@@ -21,7 +21,24 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A server that answers with so many bytes, or what a Range header asks of them.
 pub(super) fn serve(options: &Options, length: u64) -> Result<Server, Error> {
-    let answers: Answers = Arc::new(move |request: &Seen| file(request, length));
+    start(
+        options,
+        Arc::new(move |request: &Seen| file(request, length)),
+    )
+}
+
+/// The same, with a new connection for each request.
+pub(super) fn serve_once(options: &Options, length: u64) -> Result<Server, Error> {
+    start(
+        options,
+        Arc::new(move |request: &Seen| Answer {
+            close: true,
+            ..file(request, length)
+        }),
+    )
+}
+
+fn start(options: &Options, answers: Answers) -> Result<Server, Error> {
     Server::start(options, answers)
         .map_err(|error| Error::Internal(format!("starting the capture server: {error}")))
 }

@@ -1,32 +1,24 @@
 //! `hs fingerprint show`: the public names of a fingerprint's opening bytes, and its headers, as they really go out.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::connect::{block_on, repeat, serve};
 use crate::Error;
-use crate::capture::Options;
 use crate::fingerprint::Fingerprint;
-use crate::fingerprint::headers::Places;
 use crate::fingerprint::ja;
 use crate::fingerprint::observed::{Connection, Request};
 use crate::fingerprint::wire::hpack::{Field, Form};
-use crate::net::Kind;
 
 /// What a server sees of `fingerprint`, for people or as JSON.
 ///
 /// # Errors
 /// If connecting fails.
 pub fn show(fingerprint: &Fingerprint, as_json: bool) -> Result<String, Error> {
-    let worn = Arc::new(fingerprint.clone());
-    let [http2, http1] = block_on(async {
-        Ok([
-            connection(&worn, false).await?,
-            connection(&worn, true).await?,
-        ])
-    })?;
+    let [http2, http1] = [
+        connection(fingerprint, false)?,
+        connection(fingerprint, true)?,
+    ];
     let hello = http2
         .hellos
         .first()
@@ -71,13 +63,8 @@ pub fn show(fingerprint: &Fingerprint, as_json: bool) -> Result<String, Error> {
     Ok(text)
 }
 
-async fn connection(worn: &Arc<Fingerprint>, http1: bool) -> Result<Connection, Error> {
-    let options = Options {
-        http1,
-        ..Options::default()
-    };
-    let server = serve(&options, 0)?;
-    let mut seen = repeat(&server, worn, Kind::Navigation, &Places::default(), 1).await?;
+fn connection(fingerprint: &Fingerprint, http1: bool) -> Result<Connection, Error> {
+    let mut seen = super::observe(fingerprint, http1, 1)?;
     seen.pop()
         .ok_or_else(|| Error::Internal("the server saw no connection".to_owned()))
 }

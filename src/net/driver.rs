@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use curl::easy::Easy2;
 use curl::multi::{Easy2Handle, Multi, MultiWaker};
 
 use super::handler::Body;
+use super::tls::sessions::{Sessions, Shared};
 use super::{Command, Connections, Error, Event, Id, Options, hooks, setup};
 
 /// Longest single wait; libcurl shortens it to its next timer, the waker to nothing.
@@ -49,11 +51,13 @@ fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<Mult
     let ready_to_go = configured.is_ok();
     let _ = ready.send(configured.map(|()| multi.waker()));
     if ready_to_go {
+        let sessions = Arc::new(Mutex::new(Sessions::new(&options.fingerprint.tls)));
         Driver {
             multi,
             options,
             commands,
             active: HashMap::new(),
+            sessions,
             round: 0,
         }
         .drive();
@@ -77,6 +81,8 @@ struct Driver {
     commands: Receiver<Command>,
     /// Every transfer that has not had its `End`.
     active: HashMap<Id, Easy2Handle<Body>>,
+    /// What connections may resume.
+    sessions: Shared,
     /// Counts the loop's rounds, to age parts of blocks.
     round: u64,
 }
@@ -132,7 +138,7 @@ impl Driver {
         let begun = setup::easy(
             request,
             &self.options,
-            Body::new(&self.options, events.clone()),
+            Body::new(&self.options, &self.sessions, events.clone()),
         )
         .and_then(|easy| {
             hooks::expect(
@@ -199,11 +205,11 @@ impl Driver {
         });
         for (id, result) in finished {
             if let Some(mut easy) = self.remove(id) {
-                easy.get_mut().end(
-                    result
-                        .unwrap_or(Ok(()))
-                        .map_err(|error| Error::from_curl(&error)),
-                );
+                let result = result
+                    .unwrap_or(Ok(()))
+                    .map_err(|error| Error::from_curl(&error));
+                let result = easy.get_ref().judge(result);
+                easy.get_mut().end(result);
             }
         }
     }

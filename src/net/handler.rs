@@ -9,9 +9,11 @@ use bytes::BytesMut;
 use curl::easy::{Handler, WriteError};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::tls::sessions::{self, Shared};
 use super::{BLOCK, Block, Error, Event, Options, tls};
 use crate::fingerprint::Fingerprint;
 use crate::http::{Head, Headers, Protocol};
+use crate::retry::Fault;
 
 /// The state of one transfer on the driver thread.
 pub(super) struct Body {
@@ -19,6 +21,8 @@ pub(super) struct Body {
     events: UnboundedSender<Event>,
     /// Worn by the connection, if this transfer opens one.
     fingerprint: Arc<Fingerprint>,
+    /// What that connection may resume.
+    sessions: Shared,
     /// For the head: libcurl is asked for one URL and follows no redirect.
     url: String,
     /// The head being read; `None` once it was sent.
@@ -36,13 +40,20 @@ pub(super) struct Body {
     since: u64,
     /// Offset in the body of the first byte of `part`.
     offset: u64,
+    /// Whether a second answer came: libcurl had asked again by itself.
+    again: bool,
 }
 
 impl Body {
-    pub(super) fn new(options: &Options, events: UnboundedSender<Event>) -> Self {
+    pub(super) fn new(
+        options: &Options,
+        sessions: &Shared,
+        events: UnboundedSender<Event>,
+    ) -> Self {
         Self {
             events,
             fingerprint: options.fingerprint.clone(),
+            sessions: sessions.clone(),
             url: String::new(),
             head: Some(HeadReader::default()),
             credit: isize::try_from(options.window).unwrap_or(isize::MAX),
@@ -51,6 +62,7 @@ impl Body {
             part: BytesMut::new(),
             since: 0,
             offset: 0,
+            again: false,
         }
     }
 
@@ -78,6 +90,15 @@ impl Body {
         }
     }
 
+    /// What the end of the transfer means, if libcurl ends it with `result`.
+    pub(super) fn judge(&self, result: Result<(), Error>) -> Result<(), Error> {
+        if self.again {
+            let message = "the server broke off the answer, as it requires http/1.1";
+            return Err(Error::new(Fault::Http11Required, message));
+        }
+        result
+    }
+
     /// The last event.
     pub(super) fn end(&mut self, result: Result<(), Error>) {
         self.flush();
@@ -102,6 +123,12 @@ impl Body {
 
 impl Handler for Body {
     fn header(&mut self, data: &[u8]) -> bool {
+        if self.head.is_none() && status_line(&text(data)).is_some() {
+            // At HTTP_1_1_REQUIRED libcurl makes the request once more over HTTP/1.1, although the flow has the head and a
+            // part of the body already. The second answer's bytes do not belong behind them.
+            self.again = true;
+            return false;
+        }
         if let Some(reader) = &mut self.head
             && let Some(head) = reader.line(data, &self.url)
         {
@@ -133,7 +160,9 @@ impl Handler for Body {
     }
 
     fn ssl_ctx(&mut self, context: *mut std::ffi::c_void) -> Result<(), curl::Error> {
-        tls::dress_context(context, &self.fingerprint.tls)
+        let tls = &self.fingerprint.tls;
+        sessions::share(context, tls, &self.url, &self.sessions);
+        tls::dress_context(context, tls)
     }
 }
 

@@ -65,6 +65,7 @@ fn with<T>(act: impl FnOnce(&mut Wire) -> T) -> Option<T> {
 
 unsafe extern "C" {
     fn __real_SSL_new(context: *mut ffi::SSL_CTX) -> *mut ffi::SSL;
+    fn __real_SSL_connect(ssl: *mut ffi::SSL) -> c_int;
     fn __real_SSL_write(ssl: *mut ffi::SSL, bytes: *const c_void, length: c_int) -> c_int;
     fn __real_nghttp2_session_callbacks_set_send_callback(
         callbacks: *mut ng::nghttp2_session_callbacks,
@@ -122,6 +123,17 @@ unsafe extern "C" fn __wrap_SSL_new(context: *mut ffi::SSL_CTX) -> *mut ffi::SSL
         unsafe { tls::dress_connection(ssl, &fingerprint) };
     }
     ssl
+}
+
+/// Lets a connection resume what the browser would, before its first byte.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_SSL_connect(ssl: *mut ffi::SSL) -> c_int {
+    if with(|_| ()).is_some() {
+        // SAFETY: the caller's connection, which it does not use during the call.
+        unsafe { tls::sessions::resume(ssl) };
+    }
+    // SAFETY: the caller's argument, unchanged.
+    unsafe { __real_SSL_connect(ssl) }
 }
 
 /// Makes the first write of an HTTP/2 connection end before HEADERS, so that these get a TLS record of their own.

@@ -76,6 +76,8 @@ fn configure(
 fn trust(easy: &mut Easy2<Body>, options: &Options) -> Result<(), curl::Error> {
     easy.ssl_verify_peer(!options.insecure)?;
     easy.ssl_verify_host(!options.insecure)?;
+    // Ours remembers sessions as the browser does: see `tls::sessions`.
+    easy.ssl_sessionid_cache(false)?;
     if let Some(cacert) = &options.cacert {
         easy.cainfo(cacert)?;
     }

@@ -5,8 +5,10 @@
 //! `vendor/boring-sys` adds: they change what a ClientHello advertises, not what BoringSSL can do, so a server that
 //! selects something else fails the handshake. libcurl's own settings (verification, ALPN, SNI) stay.
 
+mod compression;
+pub(super) mod sessions;
+
 use std::ffi::{c_int, c_void};
-use std::io::{self, Read};
 use std::mem::ManuallyDrop;
 
 use boring::error::ErrorStack;
@@ -19,9 +21,6 @@ use crate::fingerprint::schema::{Habit, Tls};
 
 const STATUS_REQUEST: u16 = 5;
 const SIGNED_CERTIFICATE_TIMESTAMP: u16 = 18;
-const ZLIB: u16 = 1;
-const BROTLI: u16 = 2;
-const ZSTD: u16 = 3;
 
 /// All that BoringSSL implements: what a hello advertises is the fingerprint's list, and whatever of that a server
 /// selects should work. `ALL` leaves out what it calls deprecated, but old Safaris advertise it.
@@ -32,7 +31,7 @@ pub(super) fn dress_context(context: *mut c_void, tls: &Tls) -> Result<(), curl:
     // SAFETY: libcurl passes a live SSL_CTX of the BoringSSL that we link, and keeps ownership: hence ManuallyDrop.
     let mut context = ManuallyDrop::new(unsafe { SslContextBuilder::from_ptr(context.cast()) });
     let dressed = features(&mut context, tls).is_ok()
-        && decompression(&context, tls)
+        && compression::accept(&context, tls)
         && lists(&context, tls)
         && bodies(&context, tls);
     dressed
@@ -59,6 +58,8 @@ fn features(context: &mut SslContextBuilder, tls: &Tls) -> Result<(), ErrorStack
     let habits = tls.habits.iter().map(|habit| match habit {
         Habit::SharedX25519 => ffi::SSL_HELLO_SHARED_X25519,
         Habit::NoTicketWithPsk => ffi::SSL_HELLO_NO_TICKET_WITH_PSK,
+        // Those of the memory for sessions.
+        Habit::OldestTicketFirst | Habit::SessionOnce => 0,
     });
     let habits = habits.fold(0, |all, habit| all | habit as u32);
     // SAFETY: the context is alive.
@@ -139,103 +140,6 @@ pub(super) unsafe fn dress_connection(ssl: *mut ffi::SSL, fingerprint: &Fingerpr
         if listed(ALPS) + listed(ALPS_OLD) > 0 {
             ffi::SSL_set_alps_use_new_codepoint(ssl, listed(ALPS));
         }
-    }
-}
-
-/// Certificate compression (RFC 8879), receiving only, in the file's order; false if memory is short.
-///
-/// Set by BoringSSL's own function because `boring` cannot name zstd.
-fn decompression(context: &SslContextBuilder, tls: &Tls) -> bool {
-    tls.certificate_compression.iter().all(|&algorithm| {
-        let decompress: Decompress = match algorithm {
-            ZLIB => decompress::<Zlib>,
-            BROTLI => decompress::<Brotli>,
-            ZSTD => decompress::<Zstd>,
-            // A file may name only these three.
-            _ => return false,
-        };
-        // SAFETY: the context is alive; the function has the form that BoringSSL asks for.
-        unsafe {
-            ffi::SSL_CTX_add_cert_compression_alg(
-                context.as_ptr(),
-                algorithm,
-                None,
-                Some(decompress),
-            ) == 1
-        }
-    })
-}
-
-type Decompress = unsafe extern "C" fn(
-    *mut ffi::SSL,
-    *mut *mut ffi::CRYPTO_BUFFER,
-    usize,
-    *const u8,
-    usize,
-) -> c_int;
-
-/// Decompresses a certificate message of `size` bytes; 1, or 0 if it is not just that.
-///
-/// # Safety
-/// As BoringSSL calls it: `bytes` has `length` readable bytes, `out` can be written.
-unsafe extern "C" fn decompress<D: Decoder>(
-    _ssl: *mut ffi::SSL,
-    out: *mut *mut ffi::CRYPTO_BUFFER,
-    size: usize,
-    bytes: *const u8,
-    length: usize,
-) -> c_int {
-    // SAFETY: the caller passes `length` readable bytes.
-    let compressed = unsafe { std::slice::from_raw_parts(bytes, length) };
-    let Ok(message) = exactly::<D>(compressed, size) else {
-        return 0;
-    };
-    // SAFETY: the call copies the bytes; without a pool it needs nothing else.
-    let buffer =
-        unsafe { ffi::CRYPTO_BUFFER_new(message.as_ptr(), message.len(), std::ptr::null_mut()) };
-    // SAFETY: the caller passes a place for the buffer and takes it over.
-    unsafe { out.write(buffer) };
-    c_int::from(!buffer.is_null())
-}
-
-/// The `size` bytes that `compressed` stands for; an error if it stands for fewer or more. BoringSSL bounds `size`.
-fn exactly<D: Decoder>(compressed: &[u8], size: usize) -> io::Result<Vec<u8>> {
-    let mut message = vec![0; size];
-    let mut decoder = D::decoder(compressed)?;
-    decoder.read_exact(&mut message)?;
-    match decoder.read(&mut [0])? {
-        0 => Ok(message),
-        _ => Err(io::ErrorKind::InvalidData.into()),
-    }
-}
-
-/// A compression of RFC 8879.
-trait Decoder {
-    fn decoder(compressed: &[u8]) -> io::Result<impl Read>;
-}
-
-struct Zlib;
-
-impl Decoder for Zlib {
-    fn decoder(compressed: &[u8]) -> io::Result<impl Read> {
-        Ok(flate2::read::ZlibDecoder::new(compressed))
-    }
-}
-
-struct Brotli;
-
-impl Decoder for Brotli {
-    fn decoder(compressed: &[u8]) -> io::Result<impl Read> {
-        const BUFFER: usize = 4096;
-        Ok(brotli_decompressor::Decompressor::new(compressed, BUFFER))
-    }
-}
-
-struct Zstd;
-
-impl Decoder for Zstd {
-    fn decoder(compressed: &[u8]) -> io::Result<impl Read> {
-        ruzstd::decoding::StreamingDecoder::new(compressed).map_err(io::Error::other)
     }
 }
 

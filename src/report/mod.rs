@@ -108,6 +108,13 @@ impl Reporter {
         }
     }
 
+    /// Whether so much waits to be shown that whoever sends should take a breath, so that the wait does not fill the memory.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        let behind = |face: &Thread| face.pending.load(Ordering::Relaxed) > DEEP_BACKLOG;
+        self.faces.iter().any(behind)
+    }
+
     /// Shows what was sent before and leaves the screen as it is to stay. Blocks until that is done.
     pub fn close(&self) {
         for face in self.faces.iter() {

@@ -8,6 +8,7 @@
 pub mod checksum;
 mod disposition;
 pub mod name;
+pub mod said;
 pub mod session;
 pub mod sidecar;
 
@@ -35,6 +36,8 @@ pub struct Source {
     pub url: Url,
     /// What the bytes must hash to.
     pub checksum: Option<Checksum>,
+    /// Other URLs of the same file.
+    pub mirrors: Vec<Url>,
     /// The name that the file is to have: one path component.
     pub name: Option<String>,
     /// A page for people is welcome where a file is expected.
@@ -53,6 +56,7 @@ impl Source {
             home: url.clone(),
             url,
             checksum: None,
+            mirrors: Vec::new(),
             name: None,
             pages: false,
             headers: Vec::new(),

@@ -244,6 +244,15 @@ pub fn existing(dir: &Path, name: &str) -> Option<Existing> {
     }
 }
 
+/// `name`, or while that is taken in `dir`, `name (1)`, `name (2)` and so on.
+#[must_use]
+pub fn free_name(dir: &Path, name: &str) -> String {
+    let numbers = (1..).map(|number| crate::name::numbered(name, number));
+    let mut names = std::iter::once(name.to_owned()).chain(numbers);
+    let free = names.find(|name| existing(dir, name).is_none());
+    free.unwrap_or_else(|| name.to_owned())
+}
+
 /// Bytes of a finished file; 0 if it is none.
 #[must_use]
 pub fn size_of(path: &Path) -> u64 {

@@ -10,7 +10,8 @@ use hydrastream::fingerprint::schema::{Priority, Tls};
 use hydrastream::fingerprint::wire::extension::{
     ALPN, ALPS, ALPS_OLD, Body, COMPRESS_CERTIFICATE, EC_POINT_FORMATS, ENCRYPTED_CLIENT_HELLO,
     Ech, KEY_SHARE, KeyShare, PADDING, PRE_SHARED_KEY, PSK_KEY_EXCHANGE_MODES, SERVER_NAME,
-    SIGNATURE_ALGORITHMS, STATUS_REQUEST, SUPPORTED_GROUPS, SUPPORTED_VERSIONS, is_grease,
+    SESSION_TICKET, SIGNATURE_ALGORITHMS, STATUS_REQUEST, SUPPORTED_GROUPS, SUPPORTED_VERSIONS,
+    is_grease,
 };
 use hydrastream::fingerprint::wire::frames::{self, Frame, PREFACE, Payload, flag};
 use hydrastream::fingerprint::wire::hello::ClientHello;
@@ -197,7 +198,6 @@ fn compare_ech(hello: &ClientHello, tls: &Tls, found: &mut Differences) {
 fn expected_body(id: u16, tls: &Tls, host: &str) -> Option<Body> {
     const SIGNED_CERTIFICATE_TIMESTAMP: u16 = 18;
     const EXTENDED_MASTER_SECRET: u16 = 23;
-    const SESSION_TICKET: u16 = 35;
     const RENEGOTIATION_INFO: u16 = 65281;
     let names = |list: &[String]| list.iter().map(|name| name.clone().into_bytes()).collect();
     Some(match id {

@@ -39,14 +39,14 @@ impl Hs {
 
     /// One that trusts this site.
     pub fn trusting(site: &Site) -> Self {
-        Self::trusting_ca(site.ca_pem())
+        Self::trusting_pem(site.ca_pem())
     }
 
-    /// One that trusts this authority, PEM.
-    pub fn trusting_ca(pem: &str) -> Self {
+    /// One that trusts these certificates.
+    pub fn trusting_pem(certificates: &str) -> Self {
         let mut hs = Self::new();
         let ca = hs.home.path().join("ca.pem");
-        fs::write(&ca, pem).unwrap();
+        fs::write(&ca, certificates).unwrap();
         hs.options.extend(["--cacert".to_owned(), text(ca)]);
         hs
     }
@@ -189,6 +189,23 @@ impl Running {
     pub fn signal(&self, signal: Signal) -> &Self {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         self
+    }
+
+    /// The most memory that it has had when it ends, in KiB. Looks now and then, and gives up with the time limit.
+    pub fn peak_memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let begun = Instant::now();
+        let mut peak = 0;
+        while begun.elapsed() < LIMIT {
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            // A process that has ended has none.
+            let Some(line) = line else { break };
+            let number = line.trim().trim_end_matches(" kB").parse().unwrap();
+            peak = peak.max(number);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        peak
     }
 
     /// `kill -9`.

@@ -1,5 +1,6 @@
 //! What the tests share: an origin to download from, the real `hs` to do it, and eyes for what goes over the wire.
 
+pub mod browser;
 pub mod capture;
 pub mod dice;
 pub mod hs;

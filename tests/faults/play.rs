@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hydrastream::download::{self, Context, Destination, Hosts, Outcome, Pace, Search, Turn};
+use hydrastream::download::{
+    self, Context, Destination, Doors, Hosts, Outcome, Pace, Search, Turn,
+};
 use hydrastream::hash::{Algorithm, Checksum, Hasher};
 use hydrastream::net::{self, Client};
 use hydrastream::report::{self, Reporter, Style};
@@ -278,6 +280,7 @@ impl Stage<'_> {
             client: client.unwrap(),
             session: Session::default(),
             destination: Destination::new(self.dir()),
+            doors: Doors::default(),
             threads: world.threads,
             sockets: None,
             chunks: chunks(world),

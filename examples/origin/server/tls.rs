@@ -1,18 +1,9 @@
-//! The origin's certificate, made at start, and its TLS settings.
+//! The origin's TLS settings.
 
-use std::net::{IpAddr, Ipv4Addr};
-
-use boring::asn1::Asn1Time;
-use boring::bn::{BigNum, MsbOption};
-use boring::ec::{EcGroup, EcKey};
 use boring::error::ErrorStack;
-use boring::hash::MessageDigest;
-use boring::nid::Nid;
-use boring::pkey::{PKey, Private};
 use boring::ssl::{AlpnError, SslAcceptor, SslMethod, SslVerifyMode, SslVersion};
-use boring::x509::extension::{BasicConstraints, SubjectAlternativeName};
-use boring::x509::{X509, X509NameBuilder};
 
+use super::certificate::{KeyKind, certificate};
 use super::script::Protocol;
 
 /// What the TLS side offers.
@@ -40,13 +31,9 @@ impl Default for TlsConfig {
     }
 }
 
-/// An acceptor with a fresh certificate for this machine and `address`, and that certificate in PEM, which is its own
-/// authority.
-pub(super) fn acceptor(
-    config: &TlsConfig,
-    address: IpAddr,
-) -> Result<(SslAcceptor, String), ErrorStack> {
-    let (certificate, key) = certificate(address)?;
+/// An acceptor with a fresh certificate, and that certificate in PEM, which is its own authority.
+pub(super) fn acceptor(config: &TlsConfig) -> Result<(SslAcceptor, String), ErrorStack> {
+    let (certificate, key) = certificate(KeyKind::Ecdsa)?;
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
     builder.set_private_key(&key)?;
     builder.set_certificate(&certificate)?;
@@ -68,7 +55,7 @@ pub(super) fn acceptor(
 
 /// A certificate and its key for a client, both in PEM.
 pub fn identity() -> Result<[Vec<u8>; 2], ErrorStack> {
-    let (certificate, key) = certificate(Ipv4Addr::LOCALHOST.into())?;
+    let (certificate, key) = certificate(KeyKind::Ecdsa)?;
     Ok([certificate.to_pem()?, key.private_key_to_pem_pkcs8()?])
 }
 
@@ -85,46 +72,4 @@ fn choose<'a>(offered: &[Protocol], client: &'a [u8]) -> Option<&'a [u8]> {
         }
         None
     })
-}
-
-fn certificate(address: IpAddr) -> Result<(X509, PKey<Private>), ErrorStack> {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
-    let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
-    let mut name = X509NameBuilder::new()?;
-    name.append_entry_by_text("CN", "demonstration origin")?;
-    let name = name.build();
-    let mut serial = BigNum::new()?;
-    serial.rand(127, MsbOption::MAYBE_ZERO, false)?;
-
-    let mut builder = X509::builder()?;
-    builder.set_version(2)?;
-    let serial = serial.to_asn1_integer()?;
-    builder.set_serial_number(&serial)?;
-    builder.set_subject_name(&name)?;
-    builder.set_issuer_name(&name)?;
-    builder.set_pubkey(&key)?;
-    let (yesterday, next_month) = (
-        Asn1Time::from_unix(days_from_now(-1))?,
-        Asn1Time::days_from_now(30)?,
-    );
-    builder.set_not_before(&yesterday)?;
-    builder.set_not_after(&next_month)?;
-    let constraints = BasicConstraints::new().critical().ca().build()?;
-    builder.append_extension(&constraints)?;
-    let names = SubjectAlternativeName::new()
-        .dns("localhost")
-        .ip("127.0.0.1")
-        .ip("::1")
-        .ip(&address.to_string())
-        .build(&builder.x509v3_context(None, None))?;
-    builder.append_extension(&names)?;
-    builder.sign(&key, MessageDigest::sha256())?;
-    Ok((builder.build(), key))
-}
-
-fn days_from_now(days: i64) -> i64 {
-    let now = std::time::UNIX_EPOCH
-        .elapsed()
-        .map_or(0, |since| since.as_secs() as i64);
-    now + days * 24 * 60 * 60
 }

@@ -2,7 +2,9 @@
 
 use super::{Difference, lines};
 use crate::fingerprint::schema::{Habit, OpaqueExtension, Tls};
-use crate::fingerprint::wire::extension::{Body, PADDING, is_grease};
+use crate::fingerprint::wire::extension::{
+    Body, EARLY_DATA, PADDING, PRE_SHARED_KEY, PSK_KEY_EXCHANGE_MODES, SESSION_TICKET, is_grease,
+};
 use crate::fingerprint::wire::hello::ClientHello;
 use crate::fingerprint::{describe, text};
 
@@ -13,11 +15,14 @@ pub fn hello(expected: &Tls, hello: &ClientHello) -> Vec<Difference> {
     found.extend(padding(expected, hello));
     allow_draws(expected, &mut seen);
     let mut expected = expected.clone();
-    // Only a resumed connection could tell the one, and only two shares of x25519 the other.
+    if leaves_out_ticket(&expected, hello) {
+        expected.extensions.retain(|id| *id != SESSION_TICKET);
+    }
+    // Only two shares of x25519 could tell the one, and only resumed connections the others.
     let tells = expected.key_shares.contains(&describe::X25519_MLKEM768);
     expected.habits.retain(|habit| match habit {
         Habit::SharedX25519 => tells,
-        Habit::NoTicketWithPsk => false,
+        Habit::NoTicketWithPsk | Habit::OldestTicketFirst | Habit::SessionOnce => false,
     });
     found.extend(lines("tls", &text::tls(&expected), &text::tls(&seen)));
     found
@@ -95,6 +100,59 @@ fn padding(expected: &Tls, hello: &ClientHello) -> Option<Difference> {
         let field = format!("padding of a hello of {unpadded} bytes");
         Difference::new(field, words(due), words(seen))
     })
+}
+
+/// What a first connection must not show: that it resumes a session.
+#[must_use]
+pub fn first(hello: &ClientHello) -> Option<Difference> {
+    let got = resumption(hello)?;
+    Some(Difference::new("resumption", "none", got))
+}
+
+/// What a hello must show that resumes a session of TLS 1.3 (or of 1.2, if that is the newest that the server speaks).
+#[must_use]
+pub fn resumed(expected: &Tls, hello: &ClientHello, modern: bool) -> Option<Difference> {
+    let listed = |id| expected.extensions.contains(&id);
+    let wanted = if modern && listed(PSK_KEY_EXCHANGE_MODES) {
+        "one pre-shared key, last"
+    } else if !modern && listed(SESSION_TICKET) {
+        "a ticket"
+    } else {
+        "none"
+    };
+    let got = resumption(hello).unwrap_or_else(|| "none".to_owned());
+    (wanted != got).then(|| Difference::new("resumption", wanted, got))
+}
+
+/// How a hello resumes a session, in words; `None` if it does not.
+fn resumption(hello: &ClientHello) -> Option<String> {
+    if hello.extension(EARLY_DATA).is_some() {
+        return Some("early data".to_owned());
+    }
+    let last = hello.extensions.last().map(|extension| extension.id);
+    if let Some(psk) = hello.extension(PRE_SHARED_KEY) {
+        let one = matches!(psk, Body::PreSharedKey { identities, binders }
+            if identities.len() == 1 && binders.len() == 1);
+        let usual = one && last == Some(PRE_SHARED_KEY);
+        let words = if usual {
+            "one pre-shared key, last".to_owned()
+        } else {
+            format!("{psk:?}")
+        };
+        return Some(words);
+    }
+    let ticket = hello
+        .extensions
+        .iter()
+        .find(|extension| extension.id == SESSION_TICKET);
+    ticket
+        .is_some_and(|ticket| ticket.length > 0)
+        .then(|| "a ticket".to_owned())
+}
+
+/// NSS has no place for a ticket beside a pre-shared key.
+fn leaves_out_ticket(expected: &Tls, hello: &ClientHello) -> bool {
+    expected.habits.contains(&Habit::NoTicketWithPsk) && hello.extension(PRE_SHARED_KEY).is_some()
 }
 
 /// Differences between the hello that follows a HelloRetryRequest and the first one: only the key share changes, to the

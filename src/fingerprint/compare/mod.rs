@@ -21,7 +21,7 @@ use super::text::{self, Line};
 use super::{Fingerprint, describe, headers};
 
 pub use credit::credit;
-pub use hello::{hello, second_hello};
+pub use hello::{first, hello, resumed, second_hello};
 pub use request::{header_list, priority, request};
 pub use variation::variation;
 
@@ -64,7 +64,11 @@ pub fn differences(
     let mut counted = BTreeMap::new();
     for connection in connections {
         let mut found = match connection.hellos.first() {
-            Some(seen) => hello(&expected.tls, seen),
+            Some(seen) => [
+                hello(&expected.tls, seen),
+                first(seen).into_iter().collect(),
+            ]
+            .concat(),
             None => vec![Difference::new("connection", "a ClientHello", "none")],
         };
         if let [first, second, ..] = &connection.hellos[..] {

@@ -9,7 +9,6 @@ use crate::fingerprint::wire::hello::ClientHello;
 
 const SIGNED_CERTIFICATE_TIMESTAMP: u16 = 18;
 const EXTENDED_MASTER_SECRET: u16 = 23;
-const SESSION_TICKET: u16 = 35;
 const RENEGOTIATION_INFO: u16 = 65281;
 /// Extensions whose content the parser understands.
 const DECODED: [u16; 18] = [
@@ -60,7 +59,7 @@ pub fn tls(hello: &ClientHello) -> (Tls, Vec<Difference>) {
             .extensions
             .iter()
             .map(|extension| degrease(extension.id))
-            .filter(|id| *id != extension::PRE_SHARED_KEY)
+            .filter(|id| ![extension::PRE_SHARED_KEY, extension::EARLY_DATA].contains(id))
             .collect(),
         ech_grease: None,
         habits: Vec::new(),
@@ -133,7 +132,9 @@ fn take(extension: &Extension, tls: &mut Tls, odd: &mut Vec<Difference>) {
 
 fn opaque(id: u16, content: &[u8], tls: &mut Tls, odd: &mut Vec<Difference>) {
     let usual: &[u8] = match id {
-        SIGNED_CERTIFICATE_TIMESTAMP | EXTENDED_MASTER_SECRET | SESSION_TICKET => &[],
+        SIGNED_CERTIFICATE_TIMESTAMP | EXTENDED_MASTER_SECRET => &[],
+        // Empty, or a ticket: no browser's choice, but the server's.
+        extension::SESSION_TICKET => return,
         RENEGOTIATION_INFO => &[0],
         // Known to the parser, so it is opaque only because its content is out of format.
         _ if DECODED.contains(&id) => {

@@ -99,13 +99,16 @@ pub fn fingerprint(
         aliases: Vec::new(),
         browser: browser(typed, who, &mut notes),
         values,
+        platforms: BTreeMap::new(),
+        templates: BTreeMap::new(),
         tls,
         http2,
         navigation,
         slice,
         resume,
         proxy: proxy(chromium),
-    };
+    }
+    .settle();
     notes.push("[proxy], the header list's `*` and its cookies were not seen; they are as in Chromium and Firefox of 2026.".to_owned());
     Ok((fingerprint, notes))
 }

@@ -49,8 +49,14 @@ pub(super) fn tls(connections: &[Connection], notes: &mut Vec<String>) -> Tls {
     }
     join_ech(&mut tls, &seen, notes);
     if tls.habits.contains(&Habit::SharedX25519) {
-        tls.habits.push(Habit::NoTicketWithPsk);
-        notes.push("No session was resumed: no_ticket_with_psk is taken from NSS.".to_owned());
+        tls.habits.extend([
+            Habit::NoTicketWithPsk,
+            Habit::OldestTicketFirst,
+            Habit::SessionOnce,
+        ]);
+        notes.push(
+            "No session was resumed: the habits of doing so are taken from Firefox 153.".to_owned(),
+        );
     }
     let odd: BTreeSet<_> = hellos.iter().flat_map(|(_, odd)| odd).collect();
     notes.extend(odd.into_iter().map(|odd| {

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::connect::{block_on, file};
-use super::{day_text, today};
+use super::today;
 use crate::Error;
 use crate::capture::{Answer, Answers, Body, Options, Server};
 use crate::fingerprint::observed::{Connection, Request};
 use crate::fingerprint::recording::{self, Who, path};
-use crate::fingerprint::text;
+use crate::fingerprint::{day, text};
 
 /// The page; `COUNT` stands for the number of connections.
 const PAGE: &str = include_str!("page.html");
@@ -93,7 +93,7 @@ pub fn record(
     let who = Who {
         name: wanted.name.clone(),
         version: page.version(),
-        day: day_text(today()),
+        day: day::text(today()),
     };
     let (fingerprint, mut notes) =
         recording::fingerprint(&server.connections(), &who).map_err(|missing| {

@@ -15,46 +15,11 @@ use boring::ssl::{Ssl, SslContext, SslMethod, SslVerifyMode};
 use boring::x509::X509;
 
 use super::super::hooks;
+use super::compression::{BROTLI, ZLIB, ZSTD};
 use super::*;
 use crate::fingerprint::names::TRUST_ANCHORS;
 use crate::fingerprint::wire::extension::{Body, PADDING, is_grease};
 use crate::fingerprint::wire::hello::ClientHello;
-
-/// `certificate ` forty times, as the usual tools of each format compress it.
-const ZLIB_BYTES: &[u8] = &[
-    120, 218, 75, 78, 45, 42, 201, 76, 203, 76, 78, 44, 73, 85, 72, 30, 101, 15, 59, 54, 0, 138,
-    98, 185, 121,
-];
-const BROTLI_BYTES: &[u8] = &[27, 223, 1, 248, 37, 0, 10, 24, 194, 106, 1, 111, 76, 117, 4];
-const ZSTD_BYTES: &[u8] = &[
-    40, 181, 47, 253, 96, 224, 0, 157, 0, 0, 96, 99, 101, 114, 116, 105, 102, 105, 99, 97, 116,
-    101, 32, 1, 0, 209, 87, 75, 18,
-];
-
-fn message() -> Vec<u8> {
-    b"certificate ".repeat(40)
-}
-
-#[test]
-fn each_compression_is_undone() {
-    let size = message().len();
-    assert_eq!(exactly::<Zlib>(ZLIB_BYTES, size).unwrap(), message());
-    assert_eq!(exactly::<Brotli>(BROTLI_BYTES, size).unwrap(), message());
-    assert_eq!(exactly::<Zstd>(ZSTD_BYTES, size).unwrap(), message());
-}
-
-#[test]
-fn another_size_and_a_cut_message_are_errors() {
-    let size = message().len();
-    for wrong in [size - 1, size + 1] {
-        assert!(exactly::<Zlib>(ZLIB_BYTES, wrong).is_err());
-        assert!(exactly::<Brotli>(BROTLI_BYTES, wrong).is_err());
-        assert!(exactly::<Zstd>(ZSTD_BYTES, wrong).is_err());
-    }
-    assert!(exactly::<Zlib>(&ZLIB_BYTES[..ZLIB_BYTES.len() - 6], size).is_err());
-    assert!(exactly::<Brotli>(&BROTLI_BYTES[..BROTLI_BYTES.len() - 2], size).is_err());
-    assert!(exactly::<Zstd>(&ZSTD_BYTES[..ZSTD_BYTES.len() - 6], size).is_err());
-}
 
 /// The compression that the last certificate was sent with; 0 = none.
 static USED: AtomicU16 = AtomicU16::new(0);
