@@ -104,6 +104,9 @@ pub enum Refusal {
     /// Something for people where a file was expected, see [`page`](crate::page).
     #[error("server sent {0} instead of the file")]
     Page(String),
+    /// What guards the server wants to see a browser solve something first.
+    #[error("{0} wants a browser to pass a challenge first")]
+    Challenge(&'static str),
     /// 416: no byte of the range exists.
     #[error("server has no byte of the range, its file is {} bytes long", .total.map_or("unknown".to_owned(), |n| n.to_string()))]
     Unsatisfiable {
@@ -151,7 +154,7 @@ impl Refusal {
             | Refusal::Multipart
             | Refusal::Encoded(_) => Meaning::NoRanges,
             Refusal::NotModified | Refusal::Part | Refusal::Length(_) => Meaning::Again,
-            Refusal::NoContent | Refusal::Page(_) => Meaning::Never,
+            Refusal::NoContent | Refusal::Page(_) | Refusal::Challenge(_) => Meaning::Never,
         }
     }
 }

@@ -281,6 +281,7 @@ fn context(
     };
     Ok(Context {
         client: online::client(config)?,
+        other_family: online::other_family(config),
         session: online::session(config),
         destination: Destination {
             on_conflict: config.files.on_conflict,

@@ -122,7 +122,7 @@ impl Error {
             Self::Usage { .. } => 2,
             Self::Checksum { .. } => 3,
             Self::Failed {
-                failure: Failure::Refused(Refusal::Page(_)),
+                failure: Failure::Refused(Refusal::Page(_) | Refusal::Challenge(_)),
                 ..
             } => 6,
             Self::Failed { .. } => 4,
@@ -145,7 +145,7 @@ impl Error {
             Self::Checksum { .. } => "integrity",
             Self::Failed { failure, .. } => match failure {
                 Failure::Network(_) | Failure::Short => "network",
-                Failure::Refused(Refusal::Page(_)) => "blocked",
+                Failure::Refused(Refusal::Page(_) | Refusal::Challenge(_)) => "blocked",
                 Failure::Status { .. } | Failure::Refused(_) => "http",
             },
             Self::Changed { .. } => "changed",
@@ -226,6 +226,9 @@ fn failure_hint(failure: &Failure) -> &'static str {
             429 | 503 => "the server is busy: try again later, or with a smaller -t",
             _ => "try again later; the same command goes on where this one stopped",
         },
+        Failure::Refused(Refusal::Challenge(_)) => {
+            "open the address in a browser, and bring its cookies with --cookies, or try another -B"
+        }
         Failure::Refused(Refusal::Page(_)) => {
             "open the address in a browser: it may want a login (--cookies); --accept-html takes the page"
         }

@@ -23,16 +23,10 @@ const LONGEST: usize = 10;
 /// # Errors
 /// [`Refusal::Page`] that says what shows it.
 pub fn no_page(head: &Head, expected: &str) -> Result<(), Refusal> {
-    let field = |name| head.headers.get(name).unwrap_or_default();
-    // https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response/
-    let challenges = ["cf-mitigated", "x-amzn-waf-action"];
-    let found = challenges.map(field);
-    if found
-        .iter()
-        .any(|value| matches!(*value, "challenge" | "captcha"))
-    {
-        return Err(Refusal::Page("a challenge to solve in a browser".into()));
+    if let Some(guard) = challenge(head) {
+        return Err(Refusal::Challenge(guard));
     }
+    let field = |name| head.headers.get(name).unwrap_or_default();
     let kind = field("content-type").split(';').next().unwrap_or_default();
     let kind = kind.trim().to_ascii_lowercase();
     let is_page = matches!(kind.as_str(), "text/html" | "application/xhtml+xml");
@@ -42,6 +36,38 @@ pub fn no_page(head: &Head, expected: &str) -> Result<(), Refusal> {
         return Err(Refusal::Page(format!("a page ({kind})")));
     }
     Ok(())
+}
+
+/// Whose challenge an answer is, whatever its status; `None` if it is none that is known.
+///
+/// Only marks count that an ordinary refusal of the same guard does not have: an address that has expired is answered
+/// with 403 as well.
+pub fn challenge(head: &Head) -> Option<&'static str> {
+    let field = |name| head.headers.get(name).unwrap_or_default();
+    let is = |name, values: &[&str]| values.iter().any(|v| field(name).eq_ignore_ascii_case(v));
+    let has = |name| head.headers.get(name).is_some();
+    let cookie = |name: &str| {
+        head.headers
+            .all("set-cookie")
+            .any(|set| set.starts_with(name))
+    };
+    let refused = head.status >= 400 || head.status == 202;
+    // https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response/
+    if is("cf-mitigated", &["challenge"]) {
+        return Some("Cloudflare");
+    }
+    // https://docs.aws.amazon.com/waf/latest/developerguide/waf-captcha-and-challenge-how-it-works.html
+    if is("x-amzn-waf-action", &["challenge", "captcha"]) {
+        return Some("AWS WAF");
+    }
+    if refused && (has("x-datadome") || has("x-dd-b") || cookie("datadome=")) {
+        return Some("DataDome");
+    }
+    if refused && has("x-iinfo") && (cookie("incap_ses_") || cookie("visid_incap_")) {
+        return Some("Imperva");
+    }
+    let akamai = is("sec-cp-challenge", &["true"]) || cookie("sec_cpt=") || cookie("_abck=");
+    (refused && akamai).then_some("Akamai")
 }
 
 /// Whether a name says that it is one of a file, and not of a page or of nothing in particular.
@@ -107,5 +133,39 @@ mod tests {
             assert!(judge(status, &[("x-amzn-waf-action", "captcha")], "latest").is_err());
         }
         assert!(judge(404, &[("Content-Type", "text/html")], "a.gz").is_ok());
+    }
+
+    #[test]
+    fn guards_are_told_by_their_marks() {
+        let guard = |status, fields: &[(&str, &str)]| {
+            challenge(&Head {
+                status,
+                protocol: Protocol::Http2,
+                url: String::new(),
+                headers: fields.iter().copied().collect(),
+            })
+        };
+        assert_eq!(
+            guard(403, &[("cf-mitigated", "challenge")]),
+            Some("Cloudflare")
+        );
+        assert_eq!(
+            guard(202, &[("x-amzn-waf-action", "challenge")]),
+            Some("AWS WAF")
+        );
+        assert_eq!(guard(403, &[("x-datadome", "protected")]), Some("DataDome"));
+        let imperva = [
+            ("x-iinfo", "1-2"),
+            ("set-cookie", "visid_incap_7=a; path=/"),
+        ];
+        assert_eq!(guard(403, &imperva), Some("Imperva"));
+        assert_eq!(guard(428, &[("sec-cp-challenge", "true")]), Some("Akamai"));
+        // They guard what they let through, too, and refuse for reasons of the origin's.
+        assert_eq!(guard(200, &[("x-datadome", "protected")]), None);
+        assert_eq!(guard(403, &[("server", "AkamaiGHost")]), None);
+        assert_eq!(
+            guard(403, &[("server", "cloudflare"), ("cf-ray", "1")]),
+            None
+        );
     }
 }

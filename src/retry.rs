@@ -157,6 +157,11 @@ impl Failure {
         }
     }
 
+    /// Whether the request was sent on a connection that is not for its host (RFC 9110 §15.5.20): it needs another.
+    pub fn is_misdirected(&self) -> bool {
+        matches!(self, Failure::Status { code: 421, .. })
+    }
+
     /// Whether it is how a server turns a connection away that is one too many, if it serves others meanwhile.
     pub fn is_refusal(&self) -> bool {
         match self {
@@ -372,8 +377,8 @@ fn course_of_status(code: u16) -> Course {
         501 | 505 | 506 | 510 | 511 => Course::Fatal,
         500..=599 => Course::Retry,
         403 => Course::ReresolveThenRetry,
-        // signed URLs that have expired; a mirror that lost the file
-        400 | 404 | 410 | 416 => Course::Reresolve,
+        // signed URLs and cookies that have expired; a mirror that lost the file
+        400 | 401 | 404 | 410 | 416 => Course::Reresolve,
         412 => Course::Restart,
         // successes that carry no file, redirects that led nowhere, errors of ours, statuses that do not exist
         0..=407 | 409..=499 | 600..=u16::MAX => Course::Fatal,
@@ -446,7 +451,7 @@ mod tests {
         assert_eq!(codes(1, |v| matches!(v, Verdict::Retry { .. })), retried);
         assert_eq!(
             codes(1, |v| *v == Verdict::Reresolve),
-            [400, 403, 404, 410, 416]
+            [400, 401, 403, 404, 410, 416]
         );
         assert_eq!(codes(1, |v| *v == Verdict::Restart), [412]);
         assert_eq!(codes(3, |v| *v == Verdict::Reresolve), [400, 404, 410, 416]);

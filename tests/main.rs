@@ -23,6 +23,7 @@ mod faces;
 mod faults;
 mod files;
 mod fingerprints;
+mod flow;
 mod fuzz;
 mod json_lines;
 mod layers;

@@ -100,7 +100,7 @@ impl Server {
     fn start(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let (certificate, key) = certificate(KeyKind::Ecdsa).unwrap();
+        let (certificate, key) = certificate(KeyKind::Ecdsa, Ipv4Addr::LOCALHOST.into()).unwrap();
         fs::write(at("server.crt"), certificate.to_pem().unwrap()).unwrap();
         fs::write(at("server.key"), key.private_key_to_pem_pkcs8().unwrap()).unwrap();
         for nth in 1..=PAGES {

@@ -141,7 +141,7 @@ impl Running {
         let write = |name: &str, bytes: &[u8]| fs::write(home.path().join(name), bytes).unwrap();
         let mut trusted = String::new();
         for (name, kind) in KEYS {
-            let (certificate, key) = certificate(kind).unwrap();
+            let (certificate, key) = certificate(kind, Ipv4Addr::LOCALHOST.into()).unwrap();
             let certificate = certificate.to_pem().unwrap();
             write(&format!("{name}.crt"), &certificate);
             write(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::MIB;
+use crate::fingerprint::{self, Fingerprint};
 use crate::net::{self, Client, Connections, Identity, Route};
 use crate::resolve::Session;
 use crate::resolve::session::basic;
@@ -24,6 +25,23 @@ const BROWSER_SOCKETS: usize = 6;
 
 /// The one client of a run.
 pub(super) fn client(config: &Config) -> Result<Client, Error> {
+    wearing(config, config.fingerprint.clone())
+}
+
+/// Makes clients that wear another family of browsers, for servers that let the first one in no more. Firefox and Chrome
+/// share neither TLS nor HTTP/2 habits.
+pub(super) fn other_family(config: &Config) -> Box<dyn Fn() -> Option<Client>> {
+    let config = config.clone();
+    let is_gecko = ["firefox", "tor"]
+        .iter()
+        .any(|name| config.fingerprint.browser.name.starts_with(name));
+    Box::new(move || {
+        let other = fingerprint::find(if is_gecko { "chrome" } else { "firefox" }).ok()?;
+        wearing(&config, other).ok()
+    })
+}
+
+fn wearing(config: &Config, fingerprint: Fingerprint) -> Result<Client, Error> {
     let requests = config.limits.threads.unwrap_or(USUAL);
     let net = &config.net;
     let identity = net.cert.as_ref().map(|certificate| Identity {
@@ -46,7 +64,7 @@ pub(super) fn client(config: &Config) -> Result<Client, Error> {
         connections: Some(connections(config)),
         connect_timeout: config.retry.connect_timeout,
         window: window(config, requests),
-        ..net::Options::new(Arc::new(config.fingerprint.clone()))
+        ..net::Options::new(Arc::new(fingerprint))
     };
     Client::new(options).map_err(|error| Error::Internal(error.to_string()))
 }

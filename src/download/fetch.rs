@@ -43,7 +43,7 @@ pub(super) async fn fetch(job: &Job<'_>, sink: Sink<'_>, opening: Opening) -> Re
     } = opening;
     match resource.entity.length {
         Some(length) if resource.ranges != Ranges::No && !job.no_ranges.get() => {
-            let file = File::new(job, sink, resource, length);
+            let file = File::new(job, sink, resource, length, transfer.streams());
             // What is continued is being served as a range already.
             file.proven.set(resumed);
             file.run(transfer, from).await
@@ -106,8 +106,18 @@ pub(super) struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    fn new(job: &'a Job<'a>, sink: Sink<'a>, resource: Resource, length: u64) -> Self {
+    fn new(
+        job: &'a Job<'a>,
+        sink: Sink<'a>,
+        resource: Resource,
+        length: u64,
+        streams: usize,
+    ) -> Self {
         let place = Place::new(job.context, &resource, 0);
+        // With a number of sockets the requests are shared out among them.
+        if job.context.sockets.is_none() {
+            place.share.gate.takes(streams);
+        }
         let requests = place.share.gate.expected();
         let options = Options {
             requests,
@@ -228,7 +238,8 @@ impl<'a> File<'a> {
         // A file without any request would wait for others that may wait for it.
         let free = gate.free(now).max(usize::from(busy == 0));
         schedule.expect(gate.expected());
-        let chunk = schedule.start(self.limit.get().min(busy + free), now)?;
+        let most = self.limit.get().min(self.job.context.pace.requests(now));
+        let chunk = schedule.start(most.min(busy + free), now)?;
         gate.begun(now);
         place.share.set(schedule.busy(now), self.served.get());
         self.moved.notify_waiters();
@@ -258,7 +269,7 @@ impl<'a> File<'a> {
             .note("the connections are lost, it goes on with new ones".to_owned());
         transfers.clear();
         self.schedule.borrow_mut().abandon(Context::now());
-        self.job.context.client.reset();
+        self.job.client().reset();
     }
 }
 

@@ -86,6 +86,11 @@ impl Gate {
         }
     }
 
+    /// Notes how many requests at once the host takes on one connection. More would need another, and look odd.
+    pub(super) fn takes(&self, streams: usize) {
+        self.host.borrow_mut().aimd().cap(streams);
+    }
+
     /// How many requests may begin now.
     pub(super) fn free(&self, now: Instant) -> usize {
         self.host.borrow().free(now)

@@ -13,10 +13,11 @@ use crate::answer::Refusal;
 use crate::entity::Entity;
 use crate::hash::Checksum;
 use crate::http::Protocol;
+use crate::net::Client;
 use crate::range::{ByteRange, RangeSet};
 use crate::report::{Level, Update};
 use crate::resolve::checksum::Found;
-use crate::resolve::{self, Earlier, Opening, Problem, Resource, Source, resolve};
+use crate::resolve::{self, Earlier, Opening, Problem, Resource, Source, Visit, resolve};
 use crate::retry::{self, Failure, Fault, Policy, Verdict};
 use crate::sink::{self, Identity, Sink};
 
@@ -31,6 +32,10 @@ pub(super) struct Job<'a> {
     pub(super) source: &'a Source,
     /// For messages and control files: without credentials.
     pub(super) url: String,
+    /// Runs the file's transfers: the run's, or one that wears another family of browsers.
+    client: RefCell<Client>,
+    /// Whether another family was tried.
+    disguised: Cell<bool>,
     /// The server has been seen to ignore ranges, whatever it says of itself.
     pub(super) no_ranges: Cell<bool>,
     /// When the last byte came, or something that explains why none did.
@@ -83,6 +88,8 @@ impl<'a> Job<'a> {
             id,
             source,
             url,
+            client: RefCell::new(context.client.clone()),
+            disguised: Cell::new(false),
             no_ranges: Cell::new(false),
             life: Cell::new(Context::now()),
             holds: Cell::new(0),
@@ -96,7 +103,11 @@ impl<'a> Job<'a> {
     pub(super) async fn open(&self, mut earlier: Option<&Earlier>) -> Result<Opening, Error> {
         let mut attempt = 0;
         loop {
-            let visit = self.context.visit(self.source);
+            let client = self.client();
+            let visit = Visit {
+                client: &client,
+                ..self.context.visit(self.source)
+            };
             let request = resolve(&visit, earlier);
             let problem = tokio::select! {
                 opening = timed(self.context.stall, request) => match opening {
@@ -105,6 +116,13 @@ impl<'a> Job<'a> {
                 },
                 over = self.over() => return Err(over),
             };
+            if self.is_challenge(&problem) && self.change_family() {
+                self.retrying(&problem, Duration::ZERO);
+                continue;
+            }
+            if problem.failure.is_misdirected() {
+                client.reset();
+            }
             attempt += 1;
             let verdict = match (&problem.failure, earlier) {
                 (Failure::Network(_), None) => self.first_verdict(&problem.failure, attempt),
@@ -122,6 +140,24 @@ impl<'a> Job<'a> {
                 }
             }
         }
+    }
+
+    /// What runs the file's transfers.
+    pub(super) fn client(&self) -> Client {
+        self.client.borrow().clone()
+    }
+
+    pub(super) fn is_challenge(&self, problem: &Problem) -> bool {
+        matches!(&problem.failure, Failure::Refused(Refusal::Challenge(_)))
+    }
+
+    /// Goes on as a browser of another family. False if that was tried already, or there is none.
+    pub(super) fn change_family(&self) -> bool {
+        if self.disguised.replace(true) {
+            return false;
+        }
+        let other = (self.context.other_family)();
+        other.map(|client| self.client.replace(client)).is_some()
     }
 
     /// Refuses what is larger than the user wants.

@@ -47,6 +47,8 @@ use verify::Check;
 pub struct Context {
     /// Runs the transfers.
     pub client: Client,
+    /// Makes a client that is like the other, but wears another family of browsers; `None` if there is none.
+    pub other_family: Box<dyn Fn() -> Option<Client>>,
     /// What the user brings to servers.
     pub session: Session,
     /// Where files go.

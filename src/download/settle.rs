@@ -84,6 +84,12 @@ impl File<'_> {
             return Ok(Next::GoOn);
         }
         self.tell_host(&ended.place, ended.answered, &problem);
+        if self.job.is_challenge(&problem) && self.job.change_family() {
+            return Err(Stop::Again(problem));
+        }
+        if problem.failure.is_misdirected() {
+            self.job.client().reset();
+        }
         let attempts = self.schedule.borrow().attempts_without_progress(id);
         if let Failure::Refused(refusal) = &problem.failure
             && refusal.meaning() == Meaning::NoRanges
@@ -112,7 +118,7 @@ impl File<'_> {
         let now = Context::now();
         let gate = &place.share.gate;
         if problem.failure == Failure::Network(Fault::Stall) && gate.silent(now) >= DEAD {
-            self.job.context.client.reset();
+            self.job.client().reset();
         }
         let busy = self.schedule.borrow().busy(now);
         place.share.set(busy, self.served.get());

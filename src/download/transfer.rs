@@ -14,6 +14,7 @@ use crate::answer::{self, Refusal};
 use crate::entity::Validator;
 use crate::fingerprint::headers::Places;
 use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
+use crate::page;
 use crate::range::ByteRange;
 use crate::resolve::{head, plain};
 use crate::retry::Failure;
@@ -71,13 +72,18 @@ impl File<'_> {
         place: &Place,
         answered: &Cell<bool>,
     ) -> Result<(), Trouble> {
-        let mut transfer = self.job.context.client.start(self.request(chunk, place));
+        let mut transfer = self.job.client().start(self.request(chunk, place));
         let head = tokio::select! {
             head = timed(self.job.context.stall, head(&mut transfer)) => head?,
             () = self.robbed(chunk.id) => return Ok(()),
         };
         let now = Context::wall_clock();
-        self.job.context.session.learn(&place.url, &head, now)?;
+        let context = self.job.context;
+        context.session.learn(&place.url, &head, now)?;
+        self.note_streams(&transfer);
+        if let Some(guard) = page::challenge(&head) {
+            return Err(Failure::Refused(Refusal::Challenge(guard)).into());
+        }
         let slice = answer::slice(&head, chunk.range, chunk.open, &self.resource.entity)
             .map_err(|refusal| Failure::of(refusal, &head, now))?;
         answered.set(true);
@@ -150,6 +156,7 @@ impl File<'_> {
             let Some(Block { offset, mut bytes }) = block else {
                 return Err(Failure::Short.into());
             };
+            self.note_streams(&transfer);
             self.note_arrival(id, bytes.len()).await;
             let mut at = range.start + offset;
             let end = at + bytes.len() as u64;
@@ -177,6 +184,13 @@ impl File<'_> {
             Ok(())
         } else {
             Err(Failure::Refused(Refusal::Changed).into())
+        }
+    }
+
+    /// Keeps to what the server takes on one connection, unless several are wanted.
+    fn note_streams(&self, transfer: &Transfer) {
+        if self.job.context.sockets.is_none() {
+            self.place.borrow().share.gate.takes(transfer.streams());
         }
     }
 

@@ -17,7 +17,7 @@ pub struct Aimd {
     limit: usize,
     /// Never more than this; at least 1.
     max: usize,
-    /// Up to here each answer raises the number by one; 0 once the server has complained.
+    /// Up to here answers raise the number by one; 0 once the server has complained.
     ramp: usize,
     /// Whether the number doubles, or grows in small steps.
     doubling: bool,
@@ -33,6 +33,10 @@ pub struct Aimd {
     grow_at: Instant,
     /// No second halving before this: failures of one moment are one event.
     cut_at: Instant,
+    /// The most requests that were seen to be served at once since the last complaint.
+    served: usize,
+    /// Whether the last answer raised the number, where only every second one does.
+    raised: bool,
     /// A single refusal at the number that was served before is passed over until this; a server that counts a request
     /// which has just ended is not out of room.
     lenient_at: Instant,
@@ -60,6 +64,9 @@ const LONGEST_PENANCE: Duration = Duration::from_secs(480);
 /// Failures within this time after a halving belong to it.
 const ONE_EVENT: Duration = Duration::from_secs(2);
 
+/// Below this only every second answer raises the number.
+const CAREFUL: usize = 8;
+
 /// A growth has to bring this share of what it would bring if all requests were equally fast.
 const WORTH: f64 = 0.4;
 
@@ -82,6 +89,8 @@ impl Aimd {
             full: true,
             grow_at: now,
             cut_at: now,
+            served: 0,
+            raised: false,
             lenient_at: now,
             penance: PENANCE,
             paused_until: None,
@@ -136,8 +145,11 @@ impl Aimd {
     /// Notes that a request was answered as it should be, the `running`th of those that are being served.
     pub fn accepted(&mut self, running: usize, now: Instant) {
         let before = self.limit;
+        self.served = self.served.max(running);
         if self.limit < self.ramp {
-            self.limit += 1;
+            // A server that takes few takes less than ten, so up to there the number grows with care.
+            self.raised = self.limit >= CAREFUL || !self.raised;
+            self.limit += usize::from(self.raised);
         }
         if now < self.cut_at {
             // It was on its way when the limit was cut, and shows that the cut went too deep.
@@ -150,8 +162,7 @@ impl Aimd {
 
     /// Notes that the server refused a request although it serves `running` others: that many it takes.
     pub fn refused(&mut self, running: usize, now: Instant) {
-        let known = running + 1 == self.limit && self.trial.is_none() && self.ramp == 0;
-        if known && now >= self.lenient_at {
+        if running < self.served && self.trial.is_none() && now >= self.lenient_at {
             self.lenient_at = now + BREATH;
             return;
         }
@@ -209,6 +220,7 @@ impl Aimd {
             self.cut_at = now + ONE_EVENT;
         }
         self.limit = limit;
+        self.served = limit;
         self.ramp = 0;
         self.doubling = false;
         self.trial = None;
@@ -290,11 +302,15 @@ mod tests {
     }
 
     #[test]
-    fn each_answer_raises_the_number_until_it_is_what_was_asked_for() {
+    fn answers_raise_the_number_until_it_is_what_was_asked_for() {
         let now = Instant::now();
         let mut aimd = Aimd::new(4, 8, 8, now);
         assert_eq!((aimd.limit(now), aimd.expected()), (4, 8));
-        for running in 1..=9 {
+        for running in 1..=5 {
+            aimd.accepted(running, now);
+        }
+        assert_eq!(aimd.limit(now), 7);
+        for running in 6..=20 {
             aimd.accepted(running, now);
         }
         assert_eq!(aimd.limit(now), 8);
@@ -306,7 +322,7 @@ mod tests {
         let now = Instant::now();
         let mut aimd = Aimd::new(4, 32, 32, now);
         (1..=3).for_each(|running| aimd.accepted(running, now));
-        assert_eq!(aimd.limit(now), 7);
+        assert_eq!(aimd.limit(now), 6);
         // The fourth that is served answers between those that are not.
         aimd.refused(3, now);
         aimd.accepted(4, now);

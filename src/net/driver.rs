@@ -4,7 +4,7 @@
 //! for the client's wakeup; there is no polling interval. It never waits for the flow: events go into unbounded
 //! channels whose content is bounded by each transfer's credit.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -16,6 +16,7 @@ use curl::multi::{Easy2Handle, Multi, MultiWaker};
 use super::handler::Body;
 use super::tls::sessions::{Sessions, Shared};
 use super::{Command, Connections, Error, Event, Id, Options, hooks, setup};
+use crate::retry::Fault;
 
 /// Longest single wait; libcurl shortens it to its next timer, the waker to nothing.
 const WAIT: Duration = Duration::from_secs(3600);
@@ -57,6 +58,7 @@ fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<Mult
             options,
             commands,
             active: HashMap::new(),
+            old_hosts: HashSet::new(),
             sessions,
             round: 0,
         }
@@ -81,6 +83,8 @@ struct Driver {
     commands: Receiver<Command>,
     /// Every transfer that has not had its `End`.
     active: HashMap<Id, Easy2Handle<Body>>,
+    /// Hosts that refused a request over HTTP/2 because they want HTTP/1.1 for it (RFC 9113 §7).
+    old_hosts: HashSet<String>,
     /// What connections may resume.
     sessions: Shared,
     /// Counts the loop's rounds, to age parts of blocks.
@@ -119,7 +123,12 @@ impl Driver {
                     id,
                     request,
                     events,
-                }) => self.start(id, &request, events),
+                    streams,
+                }) => self.start(
+                    id,
+                    &request,
+                    Body::new(&self.options, &self.sessions, events, streams),
+                ),
                 Ok(Command::Grant { id, bytes }) => self.grant(id, bytes),
                 Ok(Command::Cancel { id }) => drop(self.remove(id)),
                 Ok(Command::Reset) => self.reset(),
@@ -129,18 +138,10 @@ impl Driver {
         }
     }
 
-    fn start(
-        &mut self,
-        id: Id,
-        request: &super::Request,
-        events: tokio::sync::mpsc::UnboundedSender<Event>,
-    ) {
-        let begun = setup::easy(
-            request,
-            &self.options,
-            Body::new(&self.options, &self.sessions, events.clone()),
-        )
-        .and_then(|easy| {
+    fn start(&mut self, id: Id, request: &super::Request, body: Body) {
+        let events = body.events();
+        let old = self.old_hosts.contains(setup::authority(&request.url));
+        let begun = setup::easy(request, &self.options, body, old).and_then(|easy| {
             hooks::expect(
                 easy.raw().cast(),
                 setup::http2_request(request, &self.options),
@@ -156,7 +157,9 @@ impl Driver {
             Ok(handle)
         });
         match added {
-            Ok(handle) => {
+            Ok(mut handle) => {
+                let address = handle.raw() as usize;
+                handle.get_mut().set_handle(address);
                 self.active.insert(id, handle);
             }
             // The receiver may be gone already, as in every send below: then nobody wants to know.
@@ -209,6 +212,12 @@ impl Driver {
                     .unwrap_or(Ok(()))
                     .map_err(|error| Error::from_curl(&error));
                 let result = easy.get_ref().judge(result);
+                if let Err(error) = &result
+                    && *error.fault() == Fault::Http11Required
+                {
+                    let host = setup::authority(easy.get_ref().url());
+                    self.old_hosts.insert(host.to_owned());
+                }
                 easy.get_mut().end(result);
             }
         }

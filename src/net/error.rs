@@ -67,6 +67,7 @@ fn fault(error: &curl::Error, message: &str) -> Fault {
         | curl_sys::CURLE_SSL_CACERT_BADFILE
         | curl_sys::CURLE_BAD_FUNCTION_ARGUMENT
         | curl_sys::CURLE_INTERFACE_FAILED => Fault::Unable(message.into()),
+        curl_sys::CURLE_SSL_CONNECT_ERROR if is_cut(message) => Fault::Reset,
         curl_sys::CURLE_SSL_CONNECT_ERROR | curl_sys::CURLE_SSL_CIPHER => {
             Fault::Tls(message.into())
         }
@@ -81,6 +82,13 @@ fn fault(error: &curl::Error, message: &str) -> Fault {
         }
         _ => Fault::Other(message.into()),
     }
+}
+
+/// Whether a handshake failed because the connection did: a server with enough of them resets the next at once.
+fn is_cut(message: &str) -> bool {
+    ["reset by peer", "roken pipe", "SYSCALL"]
+        .iter()
+        .any(|part| message.contains(part))
 }
 
 /// libcurl ends its sentence about a stream with the error's name and number: `… INTERNAL_ERROR (err 2)`. A head that breaks

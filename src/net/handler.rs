@@ -4,13 +4,14 @@
 //! go on. It may be overdrawn by one callback's bytes (16 KiB), because libcurl delivers all or nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::BytesMut;
 use curl::easy::{Handler, WriteError};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::tls::sessions::{self, Shared};
-use super::{BLOCK, Block, Error, Event, Options, tls};
+use super::{BLOCK, Block, Error, Event, Options, hooks, tls};
 use crate::fingerprint::Fingerprint;
 use crate::http::{Head, Headers, Protocol};
 use crate::retry::Fault;
@@ -19,6 +20,10 @@ use crate::retry::Fault;
 pub(super) struct Body {
     /// The other end is the flow's `Transfer`.
     events: UnboundedSender<Event>,
+    /// Gets the number of streams that the server takes, before the head is sent.
+    streams: Arc<AtomicU32>,
+    /// Address of the easy handle this belongs to; 0 before it has one.
+    handle: usize,
     /// Worn by the connection, if this transfer opens one.
     fingerprint: Arc<Fingerprint>,
     /// What that connection may resume.
@@ -49,9 +54,12 @@ impl Body {
         options: &Options,
         sessions: &Shared,
         events: UnboundedSender<Event>,
+        streams: Arc<AtomicU32>,
     ) -> Self {
         Self {
             events,
+            streams,
+            handle: 0,
             fingerprint: options.fingerprint.clone(),
             sessions: sessions.clone(),
             url: String::new(),
@@ -64,6 +72,18 @@ impl Body {
             offset: 0,
             again: false,
         }
+    }
+
+    pub(super) fn events(&self) -> UnboundedSender<Event> {
+        self.events.clone()
+    }
+
+    pub(super) fn set_handle(&mut self, address: usize) {
+        self.handle = address;
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     pub(super) fn set_url(&mut self, url: &str) {
@@ -115,6 +135,13 @@ impl Body {
         self.since = 0;
     }
 
+    /// The server may change its mind at any time.
+    fn note_streams(&self) {
+        if let Some(streams) = hooks::most_streams(self.handle) {
+            self.streams.store(streams, Ordering::Relaxed);
+        }
+    }
+
     fn send(&self, event: Event) {
         // Nobody listens any more when the flow has dropped the transfer; a cancel is on its way.
         let _ = self.events.send(event);
@@ -133,6 +160,7 @@ impl Handler for Body {
             && let Some(head) = reader.line(data, &self.url)
         {
             self.head = None;
+            self.note_streams();
             self.send(Event::Head(head));
         }
         true
@@ -144,6 +172,7 @@ impl Handler for Body {
             self.flush();
             return Err(WriteError::Pause);
         }
+        self.note_streams();
         let length = data.len();
         self.credit -= isize::try_from(length).unwrap_or(isize::MAX);
         while !data.is_empty() {

@@ -58,6 +58,18 @@ pub(super) fn forget(easy: *mut c_void) {
     }
 }
 
+/// How many streams at once the peer of an easy handle's session takes; `None` over HTTP/1.1.
+pub(super) fn most_streams(easy: usize) -> Option<u32> {
+    let session = with(|wire| wire.session_of(easy)).flatten()?;
+    // SAFETY: sessions are forgotten before they are freed, so this one is alive; the function only reads.
+    Some(unsafe {
+        ng::nghttp2_session_get_remote_settings(
+            session as *mut _,
+            ng::NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+        )
+    })
+}
+
 /// Runs `act` on the thread's state, if it wears a fingerprint.
 fn with<T>(act: impl FnOnce(&mut Wire) -> T) -> Option<T> {
     WORN.with_borrow_mut(|worn| worn.as_mut().map(act))

@@ -70,6 +70,11 @@ impl Wire {
         self.requested.insert(easy, request);
     }
 
+    /// The session that an easy handle was last given.
+    pub(super) fn session_of(&self, easy: usize) -> Option<usize> {
+        self.streams.get(&easy).map(|&(session, _)| session)
+    }
+
     /// Forgets a transfer. If it was paused, the credit that was held back is still due to its connection: session,
     /// stream and bytes.
     pub(super) fn forget(&mut self, easy: usize) -> Option<(usize, i32, usize)> {

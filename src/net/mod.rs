@@ -19,6 +19,7 @@ mod setup;
 mod tls;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -179,6 +180,7 @@ enum Command {
         id: Id,
         request: Box<Request>,
         events: UnboundedSender<Event>,
+        streams: Arc<AtomicU32>,
     },
     /// That many body bytes were taken; as many more may come.
     Grant {
@@ -241,14 +243,17 @@ impl Client {
             .next
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (events, receiver) = unbounded_channel();
+        let streams = Arc::new(AtomicU32::new(u32::MAX));
         self.0.send(Command::Start {
             id,
             request: Box::new(request),
             events,
+            streams: Arc::clone(&streams),
         });
         Transfer {
             id,
             events: receiver,
+            streams,
             client: self.clone(),
             taken: 0,
             ended: false,
@@ -302,6 +307,8 @@ impl Drop for Inner {
 pub struct Transfer {
     id: Id,
     events: UnboundedReceiver<Event>,
+    /// See [`Transfer::streams`].
+    streams: Arc<AtomicU32>,
     client: Client,
     /// Body bytes taken since the last grant.
     taken: usize,
@@ -310,6 +317,13 @@ pub struct Transfer {
 }
 
 impl Transfer {
+    /// How many requests at once the server takes on this transfer's connection, known with the head of the answer
+    /// (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113 §6.5.2); no limit where it states none.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        usize::try_from(self.streams.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+
     /// The next event. After `End`, and only then, `None`.
     pub async fn next(&mut self) -> Option<Event> {
         if self.ended {

@@ -20,15 +20,16 @@ use crate::http::{IpVersion, Protocol};
 /// Size of libcurl's receive buffer, one per multi handle (`CURLOPT_BUFFERSIZE`).
 const RECEIVE_BUFFER: usize = 256 * 1024;
 
-/// An easy handle ready to be added to the multi handle.
+/// An easy handle ready to be added to the multi handle; `old` if its host wants HTTP/1.1.
 pub(super) fn easy(
     request: &Request,
     options: &Options,
     mut body: Body,
+    old: bool,
 ) -> Result<Easy2<Body>, Error> {
     body.set_url(&request.url);
     let mut easy = Easy2::new(body);
-    configure(&mut easy, request, options).map_err(|error| Error::from_curl(&error))?;
+    configure(&mut easy, request, options, old).map_err(|error| Error::from_curl(&error))?;
     Ok(easy)
 }
 
@@ -36,11 +37,13 @@ fn configure(
     easy: &mut Easy2<Body>,
     request: &Request,
     options: &Options,
+    old: bool,
 ) -> Result<(), curl::Error> {
     easy.url(&request.url)?;
     easy.get(true)?;
     easy.signal(false)?;
     easy.http_version(match options.http {
+        _ if old => HttpVersion::V11,
         Some(Protocol::Http10 | Protocol::Http11) => HttpVersion::V11,
         Some(Protocol::Http2 | Protocol::Http3) | None => HttpVersion::V2TLS,
     })?;
@@ -229,7 +232,7 @@ fn authority_and_port(url: &str) -> String {
 }
 
 /// Host and port of an absolute URL without credentials.
-fn authority(url: &str) -> &str {
+pub(super) fn authority(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     &rest[..end]

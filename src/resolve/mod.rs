@@ -12,6 +12,8 @@ pub mod said;
 pub mod session;
 pub mod sidecar;
 
+use std::time::Duration;
+
 use url::Url;
 
 use self::checksum::Found;
@@ -24,7 +26,10 @@ use crate::http::{Head, Protocol};
 use crate::net::{self, Client, Event, Kind, Request, Transfer};
 use crate::page;
 use crate::range::ByteRange;
-use crate::retry::{Failure, Fault};
+use crate::retry::{Failure, Fault, parse_retry_after};
+
+/// A redirect may ask for a pause; longer than this it is not obeyed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 /// Hops until a redirect is called a loop, as curl and browsers have it.
 const MAX_REDIRECTS: usize = 20;
@@ -351,6 +356,12 @@ async fn arrive(visit: &Visit<'_>, start: &Url, asked: &Asked<'_>) -> Result<Arr
                 head,
                 transfer,
             });
+        }
+        let pause = head.headers.get("retry-after");
+        let pause = pause.and_then(|value| parse_retry_after(value, visit.now));
+        if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
+            // RFC 9110 §10.2.3: how long to wait before the redirected request.
+            tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
         }
         url = target(&url, &head).map_err(|why| Failure::Network(Fault::Impossible(why)))?;
     }

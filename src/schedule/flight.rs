@@ -40,6 +40,8 @@ pub(super) struct Flight {
     pub(super) touched: bool,
     /// Whether its bytes wait for us; then it is neither late nor slow.
     held: bool,
+    /// When the attempt began.
+    begun: Instant,
     /// Since when its bytes are counted to see whether it crawls.
     watch: Instant,
     /// Bytes since then.
@@ -73,6 +75,7 @@ impl Flight {
             attempts: history.attempts,
             replaced: history.replaced,
             against: None,
+            begun: now,
             watch: now,
             watched: 0,
             delivered_at_watch: delivered,
@@ -181,6 +184,12 @@ impl Flight {
         others > 0
             && typical.is_some_and(|typical| rate < typical * CRAWLING)
             && self.rest.len() as f64 > rate * patience.as_secs_f64()
+    }
+
+    /// Whether it had its time, as long as one that crawls gets.
+    pub(super) fn had_its_time(&self, now: Instant) -> bool {
+        let patience = CRAWL.saturating_mul(1 << self.replaced.min(8));
+        self.arrived && !self.held && now.saturating_duration_since(self.begun) >= patience
     }
 
     /// What came since the running sample began, if that was long enough ago.

@@ -477,9 +477,9 @@ impl Schedule {
             return None;
         }
         if rest.len() < self.least_loot(rest, expected) {
-            // Too little to share. If nothing comes at all, nothing is lost with the request.
-            let silent = flight.arrived && flight.quiet(now) >= PATIENCE.0 * 2;
-            return silent.then_some((expected, rest.start));
+            // Too little to share. If as good as nothing comes, nothing is lost with the request.
+            let hopeless = expected > SLOW * LAGGARD && flight.had_its_time(now);
+            return hopeless.then_some((expected, rest.start));
         }
         Some((expected, plan::middle(rest)))
     }
@@ -506,7 +506,10 @@ impl Schedule {
                     (false, false) => flight.attempts,
                     (false, true) => flight.fruitless(),
                 },
-                replaced: flight.replaced,
+                replaced: match flight.rest.is_empty() && flight.arrived {
+                    true => flight.replaced.saturating_add(1),
+                    false => flight.replaced,
+                },
                 not_before: None,
             };
             self.pending.put(tail, history);

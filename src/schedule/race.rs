@@ -118,7 +118,10 @@ impl Schedule {
     /// How long a wait may be, given the longest one that ended well. Where none has, nobody can say what is usual.
     pub(super) fn patience(&self, longest: Option<Duration>) -> Duration {
         let (least, most) = PATIENCE;
-        longest.map_or(most, |longest| (longest * TOO_LONG).clamp(least, most))
+        longest.map_or(most, |longest| {
+            let patience = (longest * TOO_LONG).clamp(least, most);
+            patience.max(longest + longest / 2)
+        })
     }
 
     fn is_late(&self, flight: &Flight, patience: Duration, now: Instant) -> bool {

@@ -249,14 +249,14 @@ fn race() -> (Schedule, Chunk, Chunk) {
     schedule.advance(other.id, 1, at(100));
     schedule.advance(other.id, other.range.len() - 1, at(300));
     schedule.end(other.id, Outcome::Complete, at(300));
-    while let Some(chunk) = schedule.start(2, at(1_499)) {
-        schedule.advance(chunk.id, chunk.range.len(), at(1_499));
-        schedule.end(chunk.id, Outcome::Complete, at(1_499));
+    while let Some(chunk) = schedule.start(2, at(1_999)) {
+        schedule.advance(chunk.id, chunk.range.len(), at(1_999));
+        schedule.end(chunk.id, Outcome::Complete, at(1_999));
     }
-    assert_eq!(schedule.busy(at(1_500)), 0, "a late one does not count");
-    let racer = schedule.start(1, at(1_500)).unwrap();
+    assert_eq!(schedule.busy(at(2_000)), 0, "a late one does not count");
+    let racer = schedule.start(1, at(2_000)).unwrap();
     assert_eq!(racer.range, late.range);
-    assert_eq!(schedule.start(2, at(1_500)), None, "one is enough");
+    assert_eq!(schedule.start(2, at(2_000)), None, "one is enough");
     assert_eq!(schedule.rest(racer.id), schedule.rest(late.id));
     assert_eq!(schedule.missing(), late.range.len());
     (schedule, late, racer)
@@ -265,7 +265,7 @@ fn race() -> (Schedule, Chunk, Chunk) {
 #[test]
 fn b21_a_late_answer_wins_if_it_comes_first() {
     let (mut schedule, late, racer) = race();
-    assert_eq!(schedule.advance(late.id, 5, at(2_000)), 5);
+    assert_eq!(schedule.advance(late.id, 5, at(2_500)), 5);
     assert!(schedule.rest(racer.id).is_empty());
     assert_eq!(schedule.advance(racer.id, 5, at(2_000)), 0);
     assert_eq!(schedule.rest(late.id), r(5, late.range.end));

@@ -278,6 +278,7 @@ impl Stage<'_> {
         });
         Context {
             client: client.unwrap(),
+            other_family: Box::new(|| None),
             session: Session::default(),
             destination: Destination::new(self.dir()),
             doors: Doors::default(),

@@ -1,5 +1,7 @@
 //! Certificates made on the spot: each its own authority, for this machine's names.
 
+use std::net::IpAddr;
+
 use boring::asn1::Asn1Time;
 use boring::bn::{BigNum, MsbOption};
 use boring::ec::{EcGroup, EcKey};
@@ -22,8 +24,8 @@ pub enum KeyKind {
     Ecdsa,
 }
 
-/// A certificate that is valid from yesterday for a month, and its key.
-pub fn certificate(kind: KeyKind) -> Result<(X509, PKey<Private>), ErrorStack> {
+/// A certificate for this machine and `address`, valid from yesterday for a month, and its key.
+pub fn certificate(kind: KeyKind, address: IpAddr) -> Result<(X509, PKey<Private>), ErrorStack> {
     let key = key(kind)?;
     let mut name = X509NameBuilder::new()?;
     // Of its own, so that an authority is found by its name.
@@ -51,6 +53,7 @@ pub fn certificate(kind: KeyKind) -> Result<(X509, PKey<Private>), ErrorStack> {
         .dns("localhost")
         .ip("127.0.0.1")
         .ip("::1")
+        .ip(&address.to_string())
         .build(&builder.x509v3_context(None, None))?;
     builder.append_extension(&names)?;
     builder.sign(&key, MessageDigest::sha256())?;

@@ -90,7 +90,8 @@ impl Origin {
     ///
     /// If a port is taken, or a certificate or thread cannot be made.
     pub fn start(config: Config, script: Arc<dyn Script>, log: Arc<Log>) -> io::Result<Self> {
-        let (acceptor, ca_pem) = tls::acceptor(&config.tls).map_err(io::Error::other)?;
+        let (acceptor, ca_pem) =
+            tls::acceptor(&config.tls, config.address).map_err(io::Error::other)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;

@@ -1,5 +1,7 @@
 //! The origin's TLS settings.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use boring::error::ErrorStack;
 use boring::ssl::{AlpnError, SslAcceptor, SslMethod, SslVerifyMode, SslVersion};
 
@@ -31,9 +33,13 @@ impl Default for TlsConfig {
     }
 }
 
-/// An acceptor with a fresh certificate, and that certificate in PEM, which is its own authority.
-pub(super) fn acceptor(config: &TlsConfig) -> Result<(SslAcceptor, String), ErrorStack> {
-    let (certificate, key) = certificate(KeyKind::Ecdsa)?;
+/// An acceptor with a fresh certificate for this machine and `address`, and that certificate in PEM, which is its own
+/// authority.
+pub(super) fn acceptor(
+    config: &TlsConfig,
+    address: IpAddr,
+) -> Result<(SslAcceptor, String), ErrorStack> {
+    let (certificate, key) = certificate(KeyKind::Ecdsa, address)?;
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
     builder.set_private_key(&key)?;
     builder.set_certificate(&certificate)?;
@@ -55,7 +61,7 @@ pub(super) fn acceptor(config: &TlsConfig) -> Result<(SslAcceptor, String), Erro
 
 /// A certificate and its key for a client, both in PEM.
 pub fn identity() -> Result<[Vec<u8>; 2], ErrorStack> {
-    let (certificate, key) = certificate(KeyKind::Ecdsa)?;
+    let (certificate, key) = certificate(KeyKind::Ecdsa, Ipv4Addr::LOCALHOST.into())?;
     Ok([certificate.to_pem()?, key.private_key_to_pem_pkcs8()?])
 }
 
