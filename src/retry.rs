@@ -280,7 +280,8 @@ pub fn verdict(
             after: Duration::ZERO,
         },
         Course::Free => Verdict::Retry { after: after() },
-        Course::Reresolve if attempts <= 1 => Verdict::Reresolve,
+        // The first attempts may have failed by something else.
+        Course::Reresolve if attempts <= BRIEF => Verdict::Reresolve,
         Course::ReresolveThenRetry if attempts <= 1 => Verdict::Reresolve,
         Course::ReresolveThenRetry => retry_if(within(BRIEF), after()),
         Course::Restart => Verdict::Restart,
@@ -453,7 +454,8 @@ mod tests {
             [400, 401, 403, 404, 410, 416]
         );
         assert_eq!(codes(1, |v| *v == Verdict::Restart), [412]);
-        assert_eq!(codes(2, |v| *v == Verdict::Reresolve), [0; 0]);
+        assert_eq!(codes(3, |v| *v == Verdict::Reresolve), [400, 404, 410, 416]);
+        assert_eq!(codes(4, |v| *v == Verdict::Reresolve), [0; 0]);
         assert!(retries(&status(403), 2) && !retries(&status(403), 4));
         assert!(!retries(&status(404), 2));
     }

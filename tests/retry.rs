@@ -121,6 +121,23 @@ fn streams_that_are_reset_on_the_way_lose_nothing() {
     }
 }
 
+/// libcurl makes such a request once more by itself, and hands on the second answer's bytes behind the first one's.
+#[test]
+fn http_1_1_required_in_mid_body_puts_nothing_of_another_answer_behind_it() {
+    const HTTP_1_1_REQUIRED: u32 = 13;
+    for at in [Point::Head, Point::Body(0), Point::Body(700_001)] {
+        for ranges in [false, true] {
+            let breaks = first(1);
+            arrives_from(Via::Http2, move |request, reply| {
+                if asks_range(request) == ranges && breaks() {
+                    return reply.fault(at, Act::ResetStream(HTTP_1_1_REQUIRED));
+                }
+                reply
+            });
+        }
+    }
+}
+
 #[test]
 fn a_connection_that_goes_away_is_replaced() {
     for last_stream in [None, Some(0)] {

@@ -211,6 +211,7 @@ impl Driver {
                 let result = result
                     .unwrap_or(Ok(()))
                     .map_err(|error| Error::from_curl(&error));
+                let result = easy.get_ref().judge(result);
                 if let Err(error) = &result
                     && *error.fault() == Fault::Http11Required
                 {

@@ -14,6 +14,7 @@ use super::tls::sessions::{self, Shared};
 use super::{BLOCK, Block, Error, Event, Options, hooks, tls, trace};
 use crate::fingerprint::Fingerprint;
 use crate::http::{Head, Headers, Protocol};
+use crate::retry::Fault;
 
 /// The state of one transfer on the driver thread.
 pub(super) struct Body {
@@ -44,6 +45,8 @@ pub(super) struct Body {
     since: u64,
     /// Offset in the body of the first byte of `part`.
     offset: u64,
+    /// Whether a second answer came: libcurl had asked again by itself.
+    again: bool,
 }
 
 impl Body {
@@ -67,6 +70,7 @@ impl Body {
             part: BytesMut::new(),
             since: 0,
             offset: 0,
+            again: false,
         }
     }
 
@@ -106,6 +110,15 @@ impl Body {
         }
     }
 
+    /// What the end of the transfer means, if libcurl ends it with `result`.
+    pub(super) fn judge(&self, result: Result<(), Error>) -> Result<(), Error> {
+        if self.again {
+            let message = "the server broke off the answer, as it requires http/1.1";
+            return Err(Error::new(Fault::Http11Required, message));
+        }
+        result
+    }
+
     /// The last event.
     pub(super) fn end(&mut self, result: Result<(), Error>) {
         self.flush();
@@ -141,6 +154,12 @@ impl Handler for Body {
     }
 
     fn header(&mut self, data: &[u8]) -> bool {
+        if self.head.is_none() && status_line(&text(data)).is_some() {
+            // At HTTP_1_1_REQUIRED libcurl makes the request once more over HTTP/1.1, although the flow has the head and a
+            // part of the body already. The second answer's bytes do not belong behind them.
+            self.again = true;
+            return false;
+        }
         if let Some(reader) = &mut self.head
             && let Some(head) = reader.line(data, &self.url)
         {

@@ -33,7 +33,7 @@ use crate::common::origin::server::script::{Protocol, Reply, Request, Script};
 use crate::common::origin::server::{Config, Origin};
 
 /// Without a byte for so long, a transfer is given up. Short for a test, long for a loopback under load.
-const STALL: Duration = Duration::from_millis(600);
+const STALL: Duration = Duration::from_millis(1500);
 /// No run takes longer unless it hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 /// HTTP/2 setting.

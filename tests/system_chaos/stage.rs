@@ -88,13 +88,14 @@ impl Stage {
 
     /// Starts `hs` on its side.
     pub fn start(&self) -> Running {
-        let scheme = if self.via == Via::Clear {
-            "http"
-        } else {
-            "https"
+        let (scheme, port) = match self.via {
+            Via::Http2 | Via::Http1 => ("https", 443),
+            Via::Clear => ("http", 80),
         };
-        let url = format!("{scheme}://{SERVER}{PATH}");
-        self.hs.start_in(&self.client, &["-t", "6", &url])
+        let url = format!("{scheme}://localhost{PATH}");
+        let address = format!("localhost:{port}:{SERVER}");
+        let arguments = ["-t", "6", "--resolve", &address, &url];
+        self.hs.start_in(&self.client, &arguments)
     }
 
     /// Fails unless `hs` ends well within `limit`, and has left the right bytes and nothing else.
