@@ -13,7 +13,7 @@ origin=$(realpath "$2")
 out=$(realpath "${3:-docs/screens}")
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/hs-screens.XXXXXX")
-tmux="tmux -L hs-screens-$$ -f /dev/null"
+tmux=
 origin_id=
 
 main() {
@@ -37,6 +37,8 @@ main() {
 
 # screen NAME COLUMNS SECONDS ARGUMENTS: what is on the screen so long after the beginning.
 screen() {
+    # A server for each, since the last one may still be going.
+    tmux="tmux -L hs-screens-$$-$1-$2 -f /dev/null"
     $tmux new-session -d -x "$2" -y 24 \
         "env -i PATH='$PATH' HOME='$folder' TERM=tmux-256color LANG=C.UTF-8 '$hs' -o '$folder/$1-$2' --cacert '$folder/ca.pem' $4; sleep 60"
     sleep "$3"
@@ -59,7 +61,7 @@ start_origin() {
 }
 
 clean_up() {
-    $tmux kill-server 2>/dev/null || true
+    [ -z "$tmux" ] || $tmux kill-server 2>/dev/null || true
     [ -z "$origin_id" ] || kill "$origin_id" 2>/dev/null || true
     rm -rf "$folder"
 }

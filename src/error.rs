@@ -231,7 +231,10 @@ fn failure_hint(failure: &Failure) -> &'static str {
             }
         },
         Failure::Status { code, .. } => match code {
-            401 | 403 | 407 => "the server wants credentials, or does not like this client",
+            401 => {
+                "the server wants credentials: -u, --netrc or --bearer (Basic and Bearer, not Digest)"
+            }
+            403 | 407 => "the server or the proxy wants credentials, or does not like this client",
             404 | 410 => "check the address",
             429 | 503 => "the server is busy: try again later, or with a smaller -t",
             _ => "try again later; the same command goes on where this one stopped",

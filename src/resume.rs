@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::entity::Entity;
 use crate::hash::{Algorithm, Hasher};
 use crate::range::RangeSet;
+use crate::sink::trip;
 
 /// The format this module writes, and the only one it reads.
 const VERSION: u32 = 1;
@@ -171,10 +172,11 @@ impl Draft {
     ) -> io::Result<Self> {
         let path = dir.join(format!("{name}.part.new"));
         // A left-over of a killed run. `create_new` then follows no link that somebody may put here.
-        match fs::remove_file(&path) {
+        match trip(&path).and_then(|()| fs::remove_file(&path)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
+        trip(&path)?;
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -191,7 +193,10 @@ impl Draft {
         };
         let target = control_path(dir, name);
         let draft = Self { file, path, target };
-        let written = seal(&head).and_then(|line| (&draft.file).write_all(line.as_bytes()));
+        let written = seal(&head).and_then(|line| {
+            trip(&draft.path)?;
+            (&draft.file).write_all(line.as_bytes())
+        });
         draft.kept_if(written)
     }
 
@@ -207,7 +212,7 @@ impl Draft {
         durable: &RangeSet,
     ) -> io::Result<Self> {
         let draft = Self::write(dir, name, identity, durable)?;
-        let synced = draft.file.sync_all();
+        let synced = trip(&draft.path).and_then(|()| draft.file.sync_all());
         draft.kept_if(synced)
     }
 
@@ -220,11 +225,17 @@ impl Draft {
         let Self { file, path, target } = self;
         let boot = boot_id();
         let torn = false;
-        let mut journal = Journal { file, boot, torn };
+        let mut journal = Journal {
+            path: target.clone(),
+            file,
+            boot,
+            torn,
+        };
         // Before the rename, so that no kill finds a moment in which less is claimed than before. Without the line the
         // head still holds.
         let _ = journal.append(written);
-        fs::rename(&path, &target).inspect_err(|_| {
+        let renamed = trip(&path).and_then(|()| fs::rename(&path, &target));
+        renamed.inspect_err(|_| {
             let _ = fs::remove_file(&path);
         })?;
         Ok(journal)
@@ -245,6 +256,8 @@ impl Draft {
 /// The control file in force, open for more lines.
 #[derive(Debug)]
 pub struct Journal {
+    /// Where it is.
+    path: PathBuf,
     /// Positioned at its end.
     file: File,
     /// The running system; `None` where that cannot be told, and then nothing is appended.
@@ -271,6 +284,7 @@ impl Journal {
         })?;
         let start = if self.torn { "\n" } else { "" };
         self.torn = true;
+        trip(&self.path)?;
         self.file.write_all(format!("{start}{line}").as_bytes())?;
         self.torn = false;
         Ok(())

@@ -45,6 +45,7 @@ const MODULES: &[(Layer, &[&str])] = &[
             "http",
             "entity",
             "answer",
+            "coding",
             "page",
             "sums",
             "redact",
@@ -71,7 +72,7 @@ const TOP_FOR_FLOW: &[&[&str]] = &[&["config", "Config"], &["error", "Error"]];
 const REEXPORTS: &[(&str, &str)] = &[("Config", "config"), ("Error", "error")];
 
 /// All crates that core may name: the language's own, plain data, and digests. `toml_edit` reads a fingerprint and
-/// `httpdate` a Retry-After, which are texts to them; `psl` is a table of public suffixes.
+/// `httpdate` a Retry-After, which are texts to them; `psl` is a table of public suffixes. The last three unpack bytes.
 const CORE_CRATES: &[&str] = &[
     "std",
     "core",
@@ -90,6 +91,9 @@ const CORE_CRATES: &[&str] = &[
     "blake3",
     "crc32c",
     "digest",
+    "flate2",
+    "brotli_decompressor",
+    "ruzstd",
 ];
 
 /// What of `std` core must not name all the same; the rest of a path does not matter.

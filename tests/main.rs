@@ -35,6 +35,7 @@ mod resume;
 mod retry;
 mod signatures;
 mod stream;
+mod system_access;
 mod system_browsers;
 mod system_chaos;
 mod system_resumption;

@@ -133,9 +133,9 @@ fn a_firefox_has_other_places() {
         [
             "Accept-Encoding",
             "X-New",
+            "Authorization",
             "Connection",
             "Referer",
-            "Authorization",
             "Cookie"
         ],
         "{names:?}"
@@ -365,6 +365,27 @@ fn a_netrc_says_who_logs_in_where() {
         .run(&["--netrc-file", "bad", &site.url("/d.bin")])
         .exits(2);
     done.explains("bad: line 3").never_says("secret");
+}
+
+#[test]
+fn a_password_that_is_missing_is_asked_for_at_a_terminal() {
+    let site = Site::new(Via::Clear);
+    let hs = Hs::new();
+    // Without a terminal it is empty.
+    hs.run(&["-u", "me", &site.url("/a.bin?size=1")]).exits(0);
+    let line = format!("{} -q -u me {}", Hs::PROGRAM, site.url("/b.bin?size=1"));
+    // What is typed before the question is thrown away, hence more than once.
+    let typing = "while sleep 0.2; do echo s3cret || exit; done";
+    let script = format!("({typing}) | timeout 60 script -qec '{line}' /dev/null");
+    hs.run_program("sh", &["-c", &script]);
+    let sent: Vec<_> = site
+        .settle()
+        .exchanges()
+        .into_iter()
+        .map(|it| it.request)
+        .collect();
+    assert_eq!(sent[0].header("authorization"), Some("Basic bWU6"));
+    assert_eq!(sent[1].header("authorization"), Some("Basic bWU6czNjcmV0"));
 }
 
 #[test]

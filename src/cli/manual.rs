@@ -120,7 +120,14 @@ pub fn page() -> std::io::Result<Vec<u8>> {
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
+    // The one that is made names each of sixty options.
+    let mut synopsis = Roff::new();
+    synopsis.control("SH", ["SYNOPSIS"]);
+    for line in [" [OPTIONS] [URL]...", " fingerprint list|show|check|record", " completions SHELL", " man"] {
+        synopsis.text([bold("hs"), roman(line)]);
+        synopsis.control("br", []);
+    }
+    synopsis.to_writer(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
     let mut rest = Roff::new();
@@ -174,11 +181,7 @@ fn subcommands(page: &mut Roff, command: &Command, before: &str) {
     page.control("TP", []);
     page.text(usage);
     page.text([roman(about.unwrap_or_default())]);
-    let options = command.get_opts().chain(
-        command
-            .get_arguments()
-            .filter(|a| !a.is_positional() && !a.get_action().takes_values()),
-    );
+    let options = command.get_arguments().filter(|option| !option.is_positional());
     for option in options.filter(|option| option.get_id() != "help") {
         let Some(long) = option.get_long() else {
             continue;

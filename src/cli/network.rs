@@ -16,14 +16,22 @@ pub struct Browser {
     pub platform: Option<String>,
 
     /// Add or replace a header, in the place where the browser has it; 'Name:' removes it; repeatable
+    ///
+    /// New headers go where the browser puts those that a page adds. Headers of ranges and of the connection are refused.
+    /// Host, and headers whose names speak of secrets (authorization, cookie, token, key, secret, session, password), are sent
+    /// to the address that was given and to no other after a redirect.
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     pub header: Vec<String>,
 
     /// Page that led here
+    ///
+    /// Sec-Fetch-Site then says how it is related to the address.
     #[arg(short = 'e', long, value_name = "URL")]
     pub referer: Option<String>,
 
     /// User agent instead of the browser's own
+    ///
+    /// One that names another browser, major version or platform than everything else on the wire is warned of once.
     #[arg(short = 'A', long, value_name = "STRING")]
     pub user_agent: Option<String>,
 }
@@ -40,15 +48,22 @@ pub struct Connection {
     pub connections: Option<String>,
 
     /// Speak HTTP/1.1 only
+    ///
+    /// Nothing else is offered then, as browsers do for a WebSocket.
     #[arg(long = "http1.1", overrides_with = "http2")]
     #[serde(rename = "http1.1")]
     pub http1_1: bool,
 
     /// Speak HTTP/2 only
+    ///
+    /// Both versions are offered, as the browser does; a server that chooses HTTP/1.1 is an error, and so is http://.
     #[arg(long, overrides_with = "http1_1")]
     pub http2: bool,
 
     /// Proxy: http, https, socks4a, socks5 or socks5h [default: of the environment]
+    ///
+    /// [SCHEME://][USER:PASS@]HOST[:PORT]; the environment's are http_proxy, https_proxy, all_proxy and no_proxy, all but the first
+    /// also in capitals. An empty text is none. A proxy's own TLS is judged by --cacert and -k as a server's is.
     #[arg(short = 'x', long, value_name = "URL")]
     pub proxy: Option<String>,
 

@@ -39,6 +39,9 @@ pub struct Verification {
 #[command(next_help_heading = "Credentials")]
 pub struct Credentials {
     /// User name and password for HTTP authentication
+    ///
+    /// A missing password is asked for at the terminal. Basic only, sent with the first request; a user name and password in a URL
+    /// are stronger. Not sent to --mirror addresses of other hosts.
     #[arg(short, long, value_name = "USER[:PASS]")]
     pub user: Option<String>,
 

@@ -11,6 +11,7 @@ mod job;
 mod mirrors;
 mod names;
 mod pace;
+mod packed;
 mod preview;
 mod pulse;
 mod settle;

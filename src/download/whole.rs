@@ -6,9 +6,10 @@ use std::pin::pin;
 use bytes::Buf as _;
 
 use super::fetch::{left, ticks};
-use super::job::{Job, Stop, timed};
-use super::transfer::{first, next};
-use crate::net::{Block, Transfer};
+use super::job::{Job, Stop};
+use super::packed::Body;
+use super::transfer::first;
+use crate::net::Transfer;
 use crate::resolve::Resource;
 use crate::retry::Failure;
 use crate::sink::Sink;
@@ -24,7 +25,8 @@ pub(super) async fn whole(
     transfer: Transfer,
 ) -> Result<(), Stop> {
     let got = Cell::new(0);
-    let mut pouring = pin!(pour(job, sink, resource.entity.length, transfer, &got));
+    let body = Body::new(transfer, resource.encoded.as_deref());
+    let mut pouring = pin!(pour(job, sink, resource.entity.length, body, &got));
     let mut follow = sink.follow();
     let mut ticks = ticks();
     loop {
@@ -48,13 +50,13 @@ async fn pour(
     job: &Job<'_>,
     sink: Sink<'_>,
     length: Option<u64>,
-    mut transfer: Transfer,
+    mut body: Body,
     got: &Cell<u64>,
 ) -> Result<(), Stop> {
     let there = sink.done().frontier();
     while length != Some(got.get()) {
-        let event = timed(job.context.stall, next(&mut transfer)).await;
-        let Some(Block { bytes, .. }) = event.map_err(Stop::Again)? else {
+        let next = body.next(job.context.stall).await;
+        let Some(bytes) = next.map_err(Stop::Again)? else {
             break;
         };
         let holding = job.holding();

@@ -54,6 +54,10 @@ impl Fingerprint {
             if shape.open && kind != "slice" {
                 return Err(fault([kind, "open"], "only a slice can be open"));
             }
+            if shape.redirected.is_some() && kind != "navigation" {
+                let what = "only a navigation is redirected";
+                return Err(fault([kind, "redirected"], what));
+            }
             shape.check(kind, &self.values)?;
         }
         self.check_proxy()

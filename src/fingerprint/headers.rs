@@ -50,6 +50,8 @@ pub struct Places {
     pub cookie: Option<String>,
     /// How the page the user came from is related to the address: what `Sec-Fetch-Site` says instead of `none`.
     pub site: Option<&'static str>,
+    /// Whether a redirect led here.
+    pub redirected: bool,
     /// What the user changes.
     pub edits: Vec<Edit>,
     /// Present if a proxy reads this request.
@@ -90,14 +92,14 @@ pub fn compose(
     request: &Places,
 ) -> Vec<(String, String)> {
     let composer = Composer {
-        shape,
+        lines: ordered(shape, request.redirected),
         version,
         scheme,
         values,
         request,
     };
     let mut list = Vec::new();
-    for (at, line) in shape.headers.iter().enumerate() {
+    for (at, line) in composer.lines.iter().enumerate() {
         composer.line(at, line, &mut list);
     }
     composer.unplaced(&mut list);
@@ -107,6 +109,27 @@ pub fn compose(
         }
     }
     list
+}
+
+/// A shape's lines in wire order.
+fn ordered(shape: &RequestShape, redirected: bool) -> Vec<&HeaderLine> {
+    let mut lines: Vec<_> = shape.headers.iter().collect();
+    let Some(change) = shape.redirected.as_ref().filter(|_| redirected) else {
+        return lines;
+    };
+    let named = |line: &HeaderLine, name: &str| line.name.eq_ignore_ascii_case(name);
+    let moves = |line: &HeaderLine| change.moves.iter().position(|name| named(line, name));
+    let mut moved: Vec<_> = lines
+        .iter()
+        .copied()
+        .filter(|line| moves(line).is_some())
+        .collect();
+    moved.sort_by_key(|line| moves(line));
+    lines.retain(|line| moves(line).is_none());
+    let at = lines.iter().position(|line| named(line, &change.before));
+    let at = at.unwrap_or(lines.len());
+    lines.splice(at..at, moved);
+    lines
 }
 
 /// The headers of a CONNECT request, `Host` among them; `authority` with the port.
@@ -132,7 +155,8 @@ pub fn connect(
 
 /// The arguments of [`compose`].
 struct Composer<'a> {
-    shape: &'a RequestShape,
+    /// In wire order.
+    lines: Vec<&'a HeaderLine>,
     version: u8,
     scheme: Scheme,
     values: &'a BTreeMap<String, String>,
@@ -195,12 +219,11 @@ impl Composer<'_> {
 
     /// Which of several lines with the same name an edit takes: one that applies to this request, else the first.
     fn edited_line(&self, line: &HeaderLine) -> Option<usize> {
-        let same = |other: &&HeaderLine| other.name.eq_ignore_ascii_case(&line.name);
-        let lines = || self.shape.headers.iter().enumerate();
+        let same = |other: &&'_ HeaderLine| other.name.eq_ignore_ascii_case(&line.name);
+        let lines = || self.lines.iter();
         lines()
-            .find(|(_, other)| same(other) && self.applies(other))
-            .or_else(|| lines().find(|(_, other)| same(other)))
-            .map(|(at, _)| at)
+            .position(|other| same(other) && self.applies(other))
+            .or_else(|| lines().position(same))
     }
 
     /// Headers that the browser does not send.
@@ -212,7 +235,7 @@ impl Composer<'_> {
     }
 
     fn is_known(&self, name: &str) -> bool {
-        let mut lines = self.shape.headers.iter();
+        let mut lines = self.lines.iter();
         lines.any(|line| line.name.eq_ignore_ascii_case(name))
     }
 
@@ -384,6 +407,32 @@ mod tests {
     }
 
     #[test]
+    fn a_redirect_moves_what_the_file_says() {
+        let redirect =
+            "redirected = { moves = [\"Sec-Fetch-Site\", \"range\"], before = \"User-Agent\" }\n";
+        let shape: RequestShape = toml_edit::de::from_str(&format!("{redirect}{FILE}")).unwrap();
+        let values = BTreeMap::from([("who".to_owned(), "me".to_owned())]);
+        let names = |redirected| {
+            let request = Places {
+                range: Some("bytes=0-9".into()),
+                redirected,
+                ..Places::default()
+            };
+            let list = compose(&shape, 2, Scheme::Https, &values, &request);
+            list.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        let rest = ["accept-encoding", "priority"];
+        assert_eq!(
+            names(false),
+            [&["range", "user-agent", "sec-fetch-site"], &rest[..]].concat()
+        );
+        assert_eq!(
+            names(true),
+            [&["sec-fetch-site", "range", "user-agent"], &rest[..]].concat()
+        );
+    }
+
+    #[test]
     fn cookies_without_a_line_go_before_what_is_always_last() {
         let mut request = edits(&[]);
         request.cookie = Some("a=b".into());
@@ -426,6 +475,7 @@ mod tests {
         };
         let shape = RequestShape {
             open: false,
+            redirected: None,
             priority: None,
             headers: vec![line],
         };

@@ -235,11 +235,24 @@ pub struct RequestShape {
     /// `[slice]`.
     #[serde(default)]
     pub open: bool,
+    /// What stands elsewhere where a redirect led here; only in `[navigation]`.
+    #[serde(default)]
+    pub redirected: Option<Redirected>,
     /// Priority fields of the HEADERS frame (RFC 7540 §6.2); absent = the flag is not set.
     #[serde(default)]
     pub priority: Option<Priority>,
     /// Headers in wire order, after `Host` or the pseudo-headers. HTTP/2 sends the names in lower case.
     pub headers: Vec<HeaderLine>,
+}
+
+/// How a redirect changes the order of headers.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redirected {
+    /// Names of the headers that move, in their new order.
+    pub moves: Vec<String>,
+    /// Name of the header before which they stand then.
+    pub before: String,
 }
 
 /// Stream priority as HTTP/2's first edition has it.

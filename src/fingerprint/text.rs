@@ -9,7 +9,7 @@ use super::Fingerprint;
 use super::names::{List, text};
 use super::schema::{
     Browser, DependsOn, EchGrease, Habit, HeaderLine, Http2, OpaqueExtension, Priority, Proxy,
-    RequestShape, Scheme, Tls,
+    Redirected, RequestShape, Scheme, Tls,
 };
 
 /// A key of a table and its value, as TOML.
@@ -159,6 +159,10 @@ pub fn http2(http2: &Http2) -> Vec<Line> {
 pub fn shape(shape: &RequestShape) -> Vec<Line> {
     without_defaults(vec![
         ("open", flag(shape.open)),
+        (
+            "redirected",
+            shape.redirected.as_ref().map_or(String::new(), redirected),
+        ),
         ("priority", shape.priority.map_or(String::new(), priority)),
         ("headers", column(shape.headers.iter().map(header))),
     ])
@@ -170,6 +174,15 @@ fn proxy(proxy: &Proxy) -> Vec<Line> {
         ("connect", column(proxy.connect.iter().map(header))),
         ("connection", quoted(&proxy.connection)),
     ]
+}
+
+fn redirected(change: &Redirected) -> String {
+    let moves = change.moves.iter().map(|name| quoted(name));
+    format!(
+        "{{ moves = [{}], before = {} }}",
+        moves.collect::<Vec<_>>().join(", "),
+        quoted(&change.before)
+    )
 }
 
 /// The priority fields of a request, as a file has them.

@@ -68,6 +68,8 @@ fn fault(error: &curl::Error, message: &str) -> Fault {
         | curl_sys::CURLE_BAD_FUNCTION_ARGUMENT
         | curl_sys::CURLE_INTERFACE_FAILED => Fault::Unable(message.into()),
         curl_sys::CURLE_SSL_CONNECT_ERROR if is_cut(message) => Fault::Reset,
+        // Let in and thrown out again: a server that has enough connections does that.
+        curl_sys::CURLE_SSL_CONNECT_ERROR if is_lost(message) => Fault::Connect,
         curl_sys::CURLE_SSL_CONNECT_ERROR | curl_sys::CURLE_SSL_CIPHER => {
             Fault::Tls(message.into())
         }
@@ -89,6 +91,14 @@ fn is_cut(message: &str) -> bool {
     ["reset by peer", "roken pipe", "SYSCALL"]
         .iter()
         .any(|part| message.contains(part))
+}
+
+/// Whether a handshake failed because the connection did.
+fn is_lost(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    ["reset by peer", "connection reset", "syscall", "broken pipe", "closed abruptly"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 /// libcurl ends its sentence about a stream with the error's name and number: `… INTERNAL_ERROR (err 2)`. A head that breaks

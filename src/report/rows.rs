@@ -20,6 +20,7 @@ const TO_COME: Ink = "2";
 const TROUBLE: Ink = "33";
 
 /// Columns from which on there is room for these.
+const FOR_GAPS: usize = 60;
 const FOR_REQUESTS: usize = 66;
 const FOR_SIZES: usize = 100;
 const FOR_CONNECTIONS: usize = 120;
@@ -121,7 +122,7 @@ fn pace(track: &Track, now: Instant) -> Vec<(String, Ink)> {
 fn all(run: &Run, columns: usize, now: Instant) -> Row {
     let mut name = match run.planned {
         Some(planned) => format!("{} of {planned} files", run.ended()),
-        None => text::plural(run.ended(), "file"),
+        None => format!("{} done, {} in flight", run.ended(), run.tracks.len()),
     };
     if run.failed > 0 {
         name += &format!(", {} failed", run.failed);
@@ -134,8 +135,8 @@ fn all(run: &Run, columns: usize, now: Instant) -> Row {
         let left = run.left(now).map_or("-:--".to_owned(), text::time);
         cells.push((format!("{left:>7}"), PLAIN));
     }
-    let (in_flight, connections) = run.requests();
-    cells.extend(requests(in_flight, connections, columns));
+    // Files share connections, so theirs do not add up.
+    cells.extend((columns >= FOR_REQUESTS).then(|| (format!("{:>3} req", run.requests()), PLAIN)));
     let planned = run.planned.filter(|&planned| planned > 0);
     let parts = run.tracks.iter().filter_map(|(_, track)| part(track));
     let done = run.ended() as f64 + parts.sum::<f64>();
@@ -156,8 +157,9 @@ fn requests(requests: usize, connections: usize, columns: usize) -> Option<(Stri
 
 impl Row {
     fn render(&self, columns: usize, colour: bool) -> String {
+        let gap = if columns < FOR_GAPS { " " } else { "  " };
         let cells = self.cells.iter();
-        let taken: usize = cells.map(|(text, _)| text.width() + 2).sum();
+        let taken: usize = cells.map(|(text, _)| text.width() + gap.len()).sum();
         let Some(rest) = columns.checked_sub(taken).filter(|&rest| rest >= 4) else {
             let cells: Vec<_> = self.cells.iter().map(|(text, _)| text.as_str()).collect();
             return text::fit(&format!("{}  {}", self.name, cells.join("  ")), columns);
@@ -171,7 +173,7 @@ impl Row {
             Some(_) | None => text::pad(&self.name, rest),
         };
         for (text, ink) in &self.cells {
-            line += "  ";
+            line += gap;
             line += &inked(text, ink, colour);
         }
         line
@@ -224,7 +226,7 @@ mod tests {
     fn lines_at_common_widths() {
         assert_eq!(
             lines(NAME, SIZE, 39),
-            ["GCF_00…na.gz   38%   4.6 MiB/s     0:15"]
+            ["GCF_0000….fna.gz  38%  4.6 MiB/s    0:15"]
         );
         assert_eq!(
             lines(NAME, SIZE, 79),

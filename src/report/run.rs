@@ -125,12 +125,9 @@ impl Run {
         speeds.reduce(|sum, speed| sum + speed)
     }
 
-    /// Requests in flight, and the connections they share.
-    pub(super) fn requests(&self) -> (usize, usize) {
-        let each = self.tracks.iter();
-        each.fold((0, 0), |(requests, connections), (_, track)| {
-            (requests + track.requests, connections + track.connections)
-        })
+    /// Requests in flight.
+    pub(super) fn requests(&self) -> usize {
+        self.tracks.iter().map(|(_, track)| track.requests).sum()
     }
 
     /// Bytes per second from the beginning to now.
@@ -207,6 +204,6 @@ mod tests {
         run.note(&testing::progress(0, 50 << 20, 2), now);
         let left = run.left(now).unwrap().as_secs_f64();
         assert!((49.0..51.0).contains(&left), "{left}");
-        assert_eq!(run.requests(), (2, 1));
+        assert_eq!(run.requests(), 2);
     }
 }

@@ -134,8 +134,7 @@ pub(super) fn overall(run: &Run, now: Instant) -> String {
     parts.push(text::size(run.arrived()));
     parts.extend(run.speed(now).map(text::speed));
     parts.extend(run.left(now).map(left));
-    let (in_flight, connections) = run.requests();
-    parts.push(requests(in_flight, connections));
+    parts.push(text::plural(run.requests(), "request"));
     parts.join(", ")
 }
 

@@ -19,6 +19,7 @@ use url::Url;
 use self::checksum::Found;
 pub use self::session::Session;
 use crate::answer::{self, First, Meaning, Ranges, Refusal};
+use crate::coding;
 use crate::entity::Entity;
 use crate::fingerprint::headers::Edit;
 use crate::hash::Checksum;
@@ -82,6 +83,8 @@ pub struct Resource {
     pub ranges: Ranges,
     /// Nothing but the close of the connection tells the end of the body.
     pub until_close: bool,
+    /// The codings that the body has to be freed from, as `Content-Encoding` lists them.
+    pub encoded: Option<String>,
     /// Version of HTTP the server speaks.
     pub protocol: Protocol,
     /// The checksum that the answer's head states.
@@ -172,8 +175,9 @@ pub async fn resolve(visit: &Visit<'_>, earlier: Option<&Earlier>) -> Result<Ope
         entity: first.entity,
         ranges: first.ranges,
         until_close: first.until_close,
+        stated: checksum::in_head(&arrival.head).filter(|_| first.encoded.is_none()),
+        encoded: first.encoded,
         protocol: arrival.head.protocol,
-        stated: checksum::in_head(&arrival.head),
     };
     Ok(Opening {
         resource,
@@ -220,6 +224,14 @@ async fn from_zero(visit: &Visit<'_>, mut arrival: Arrival) -> Result<Start, Pro
         drop(arrival);
         arrival = arrive(visit, &visit.source.url, &identity).await?;
         first = unencoded(&arrival.head, visit.now)?;
+    }
+    if let Some(codings) = &first.encoded {
+        // Packed whatever it is asked. What comes out has a length that nobody knows, and no validator or digest is of it.
+        if arrival.head.status != 200 || !coding::is_known(codings) {
+            let why = format!("the body is packed as {codings}, which is not known here");
+            return Err(Failure::Network(Fault::Impossible(why)).into());
+        }
+        first.entity = Entity::default();
     }
     Ok(Start {
         arrival,
@@ -291,15 +303,11 @@ fn continued(arrival: Arrival, earlier: &Earlier, slice: answer::Slice) -> Start
     }
 }
 
-/// Reads the answer to `bytes=0-`, which may be all of the file with either status.
+/// Reads the answer to `bytes=0-`, which may be all of the file with either status, and be packed still.
 fn unencoded(head: &Head, now: u64) -> Result<First, Failure> {
     let refused = |refusal| Failure::of(refusal, head, now);
     if head.status != 206 {
-        let first = answer::first(head).map_err(refused)?;
-        return match first.encoded {
-            Some(coding) => Err(refused(Refusal::Encoded(coding))),
-            None => Ok(first),
-        };
+        return answer::first(head).map_err(refused);
     }
     let known = Entity {
         length: None,
@@ -333,8 +341,9 @@ struct Arrival {
 /// Goes from `start` to the end of its redirects.
 async fn arrive(visit: &Visit<'_>, start: &Url, asked: &Asked<'_>) -> Result<Arrival, Problem> {
     let mut url = start.clone();
-    for _ in 0..=MAX_REDIRECTS {
+    for hop in 0..=MAX_REDIRECTS {
         let mut places = visit.session.places(visit.source, &url, visit.now);
+        places.redirected = hop > 0;
         match asked.gap {
             Some(earlier) => {
                 places.range = Some(earlier.gap.request_open());

@@ -44,13 +44,13 @@ impl Session {
         let at_home = url.origin() == source.home.origin();
         let edits = self.edits.iter().chain(&source.headers);
         let edits = edits.filter(|edit| at_home || !edit.is_for_one_origin());
-        let sites = self.referer.as_ref().map(|page| {
-            let first = site(page, &source.url);
-            first.max(site(page, url))
+        let relation = self.referer.as_ref().map(|page| {
+            let first = relation(page, &source.url);
+            first.max(relation(page, url))
         });
         Places {
             referer: self.referer.as_ref().map(Url::to_string),
-            site: sites.map(Site::text),
+            site: relation.map(Relation::text),
             authorization: self.authorization(source, url),
             cookie: place(url).and_then(|place| self.jar.borrow().header(place, now)),
             edits: edits.cloned().collect(),
@@ -140,33 +140,33 @@ fn place(url: &Url) -> Option<Place<'_>> {
 
 /// How two addresses are related (Fetch Metadata, `Sec-Fetch-Site`); a chain is what its worst part is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Site {
-    SameOrigin,
-    SameSite,
-    CrossSite,
+enum Relation {
+    Origin,
+    Site,
+    Cross,
 }
 
-impl Site {
+impl Relation {
     fn text(self) -> &'static str {
         match self {
-            Self::SameOrigin => "same-origin",
-            Self::SameSite => "same-site",
-            Self::CrossSite => "cross-site",
+            Self::Origin => "same-origin",
+            Self::Site => "same-site",
+            Self::Cross => "cross-site",
         }
     }
 }
 
-fn site(a: &Url, b: &Url) -> Site {
+fn relation(a: &Url, b: &Url) -> Relation {
     let hosts = (
         a.host_str().unwrap_or_default(),
         b.host_str().unwrap_or_default(),
     );
     if a.origin() == b.origin() {
-        Site::SameOrigin
+        Relation::Origin
     } else if a.scheme() == b.scheme() && cookies::same_site(hosts.0, hosts.1) {
-        Site::SameSite
+        Relation::Site
     } else {
-        Site::CrossSite
+        Relation::Cross
     }
 }
 

@@ -169,12 +169,13 @@ impl Schedule {
     }
 
     /// The next request to make: a gap, a race with a late one, or the tail of a laggard. `None` if `limit` requests are in
-    /// flight, late ones left out, or nothing is to be done now; [`wake`](Self::wake) then tells when to ask again, unless a transfer or [`head`](Self::head) moves first.
+    /// flight, late ones left out, or nothing is to be done now; [`wake`](Self::wake) then tells when to ask again, unless a
+    /// transfer or [`head`](Self::head) moves first.
     pub fn start(&mut self, limit: usize, now: Instant) -> Option<Chunk> {
         self.latest = self.latest.max(Some(now));
         self.recheck = None;
         if self.busy(now) + usize::from(self.head_waits(now)) >= limit
-            || self.flights.len() >= limit * 2 + 1
+            || self.flights.len() > limit * 2
         {
             return None;
         }

@@ -127,7 +127,7 @@ impl Schedule {
     fn is_late(&self, flight: &Flight, patience: Duration, now: Instant) -> bool {
         !flight.arrived
             && !flight.touched
-            && !(flight.rest.is_empty() && flight.against.is_none())
+            && (!flight.rest.is_empty() || flight.against.is_some())
             && flight.is_late(patience, self.delivered, ALIVE, now)
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags, fallocate, renameat_with, statvfs};
 use rustix::io::Errno;
 
-use super::Error;
+use super::{Error, trip};
 use crate::name::numbered;
 use crate::resume::flags;
 
@@ -27,13 +27,15 @@ const ATTEMPTS: usize = 16;
 pub(super) fn open_locked(path: &Path, create: bool) -> Result<Option<File>, Error> {
     let fail = |doing, source| Error::new(path, doing, 0, source);
     for _ in 0..ATTEMPTS {
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(create)
-            .mode(0o644)
-            .custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK))
-            .open(path);
+        let opened = trip(path).and_then(|()| {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(create)
+                .mode(0o644)
+                .custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK))
+                .open(path)
+        });
         let file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !create => return Ok(None),
@@ -42,7 +44,8 @@ pub(super) fn open_locked(path: &Path, create: bool) -> Result<Option<File>, Err
             }
             Err(error) => return Err(fail("open", error)),
         };
-        if !file.metadata().map_err(|e| fail("inspect", e))?.is_file() {
+        let kind = trip(path).and_then(|()| file.metadata());
+        if !kind.map_err(|e| fail("inspect", e))?.is_file() {
             return Err(Error::NotRegular { path: path.into() });
         }
         match file.try_lock() {
@@ -111,6 +114,7 @@ pub(super) fn move_to_free_name(from: &Path, dir: &Path, name: &str) -> io::Resu
 
 /// Makes what was created, renamed or removed in a directory outlive a loss of power, where the file system can.
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    trip(dir)?;
     match File::open(here(dir))?.sync_all() {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
         other => other,
@@ -119,6 +123,7 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
 
 /// Removes a file that may be missing.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
+    trip(path)?;
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
@@ -135,6 +140,7 @@ pub(super) fn here(dir: &Path) -> &Path {
 }
 
 fn move_without_overwriting(from: &Path, to: &Path) -> io::Result<()> {
+    trip(from)?;
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
         other => return Ok(other?),

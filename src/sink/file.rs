@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::ledger::{Ledger, publish_empty};
-use super::{Error, Identity, blocking, disk, follow};
+use super::{Error, Identity, blocking, disk, follow, trip};
 use crate::hash::{Algorithm, Checksum};
 use crate::range::{ByteRange, RangeSet};
 use crate::resume::{self, Draft, control_path, part_path};
@@ -93,7 +93,7 @@ impl Part {
         };
         let journal = publish_empty(dir, name, identity)
             .map_err(|e| Error::new(&path, "write the control file of", length, e))?;
-        let emptied = file.set_len(0);
+        let emptied = trip(&path).and_then(|()| file.set_len(0));
         emptied.map_err(|e| Error::new(&path, "truncate", length, e))?;
         if let Err(error) = reserve(&file, &path, length, length) {
             // The error at hand matters more than one of these.
@@ -245,6 +245,7 @@ impl Part {
     pub async fn commit_over(self) -> Result<PathBuf, Error> {
         self.finish(|ledger| {
             let target = ledger.dir.join(&ledger.name);
+            trip(&ledger.path)?;
             fs::rename(&ledger.path, &target).map(|()| target)
         })
         .await
@@ -261,6 +262,7 @@ impl Part {
             let control = control_path(&ledger.dir, &ledger.name);
             let target = ledger.dir.join(format!("{}.corrupt", ledger.name));
             disk::remove(&control)
+                .and_then(|()| trip(&ledger.path))
                 .and_then(|()| fs::rename(&ledger.path, &target))
                 .map_err(|e| ledger.error("set aside", 0, e))?;
             Ok(target)
@@ -289,7 +291,7 @@ impl Part {
         self.run(|ledger| {
             ledger.close();
             cut_to_length(ledger)?;
-            let synced = ledger.file.sync_all();
+            let synced = trip(&ledger.path).and_then(|()| ledger.file.sync_all());
             synced.map_err(|e| ledger.error("sync", 0, e))?;
             let target = place(ledger).map_err(|e| ledger.error("rename", 0, e))?;
             disk::sync_dir(&ledger.dir).map_err(|e| Error::new(&ledger.dir, "sync", 0, e))?;
@@ -311,7 +313,8 @@ impl Part {
 }
 
 fn create_dir(dir: &Path) -> Result<(), Error> {
-    fs::create_dir_all(dir).map_err(|error| {
+    let made = trip(dir).and_then(|()| fs::create_dir_all(dir));
+    made.map_err(|error| {
         if error.kind() == io::ErrorKind::AlreadyExists {
             return Error::NotADirectory { path: dir.into() };
         }
@@ -329,7 +332,8 @@ impl Drop for Part {
 fn cut_to_length(ledger: &Ledger) -> Result<(), Error> {
     let fail = |e| ledger.error("inspect", 0, e);
     let done = ledger.done();
-    let stored = ledger.file.metadata().map_err(fail)?.len();
+    let inspected = trip(&ledger.path).and_then(|()| ledger.file.metadata());
+    let stored = inspected.map_err(fail)?.len();
     let last = done.iter().map(|range| range.end).max().unwrap_or(0);
     let need = ledger.identity().entity.length.unwrap_or(last);
     let have = done.frontier().min(stored);
@@ -338,7 +342,7 @@ fn cut_to_length(ledger: &Ledger) -> Result<(), Error> {
         return Err(Error::Incomplete { path, have, need });
     }
     if stored > need {
-        let cut = ledger.file.set_len(need);
+        let cut = trip(&ledger.path).and_then(|()| ledger.file.set_len(need));
         cut.map_err(|e| ledger.error("truncate", 0, e))?;
     }
     Ok(())
@@ -346,7 +350,8 @@ fn cut_to_length(ledger: &Ledger) -> Result<(), Error> {
 
 /// Takes the room for `length` bytes, of which `need` are still to come.
 fn reserve(file: &fs::File, path: &Path, length: u64, need: u64) -> Result<(), Error> {
-    disk::reserve(file, length).map_err(|source| {
+    let reserved = trip(path).and_then(|()| disk::reserve(file, length));
+    reserved.map_err(|source| {
         // Gives back what was reserved before the disk was full, so that the figure is right.
         if let Ok(meta) = file.metadata() {
             let _ = file.set_len(meta.len());

@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Error, Identity, disk};
+use super::{Error, Identity, disk, trip};
 use crate::range::{ByteRange, RangeSet};
 use crate::resume::{Draft, Journal, control_path, part_path};
 
@@ -148,7 +148,8 @@ impl Ledger {
         if *era != number {
             return Ok(false);
         }
-        self.file.write_all_at(block, offset).map_err(|source| {
+        let written = trip(&self.path).and_then(|()| self.file.write_all_at(block, offset));
+        written.map_err(|source| {
             let length = self.identity().entity.length;
             let left = length.map(|length| length.saturating_sub(self.done().len()));
             self.error("write to", left.unwrap_or(block.len() as u64), source)
@@ -207,7 +208,7 @@ impl Ledger {
             over: false,
         });
         let room = length.unwrap_or(0);
-        let emptied = self.file.set_len(0);
+        let emptied = trip(&self.path).and_then(|()| self.file.set_len(0));
         emptied.map_err(|e| self.error("truncate", room, e))?;
         disk::reserve(&self.file, room).map_err(|e| self.error("reserve room for", room, e))
     }
@@ -229,7 +230,7 @@ impl Ledger {
             books.since_sync = 0;
             books.done.clone()
         };
-        match self.file.sync_data() {
+        match trip(&self.path).and_then(|()| self.file.sync_data()) {
             Ok(()) if !durable.lost => durable.ranges = done,
             Ok(()) => {}
             Err(error) => {

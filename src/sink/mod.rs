@@ -15,6 +15,8 @@ mod ledger;
 mod manifest;
 mod pipe;
 mod private;
+#[cfg(test)]
+mod torture;
 mod writer;
 
 use std::fs;
@@ -31,6 +33,17 @@ pub use file::Part;
 pub use manifest::Manifest;
 pub use pipe::{Follow, Output, Pipe};
 pub use private::write_private;
+
+/// Stands before every call that can fail, so that a test can let each of them fail once, see `torture.rs`. Nothing at all
+/// outside of tests.
+#[cfg(not(test))]
+#[inline]
+pub(crate) fn trip(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) use torture::trip;
 
 /// Why the disk did not do what was asked, with the path it was asked for.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,6 @@
 //! The page is written by `make reliability`, and compared with the descriptions by a test, so it cannot say more than is
 //! played. What does not hold is said there in plain words.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -115,29 +114,25 @@ fn play_name(play: &Play) -> String {
     }
 }
 
-/// The protocols and modes that occur.
+/// For each mode the protocols over which it is played.
 fn variants(case: &Case) -> String {
-    let (mut ways, mut modes) = (BTreeSet::new(), BTreeSet::new());
-    for (_, via, mode) in case.combinations() {
-        ways.insert(match via {
-            Via::Http2 => (0, "h2"),
-            Via::Http1 => (1, "h1"),
-            Via::Clear => (2, "clear"),
-        });
-        modes.insert(match mode {
-            Mode::Cold => (0, "file"),
-            Mode::Resumed => (1, "resumed"),
-            Mode::Stream => (2, "stdout"),
-        });
-    }
-    let names = |set: BTreeSet<(u8, &'static str)>| {
-        let names: Vec<_> = set.into_iter().map(|(_, name)| name).collect();
-        names.join(", ")
-    };
-    if ways.is_empty() {
-        return "–".to_owned();
-    }
-    format!("{} × {}", names(ways), names(modes))
+    const MODES: [(Mode, &str); 3] = [
+        (Mode::Cold, "file"),
+        (Mode::Resumed, "resumed"),
+        (Mode::Stream, "stdout"),
+    ];
+    const WAYS: [(Via, &str); 3] = [
+        (Via::Http2, "h2"),
+        (Via::Http1, "h1"),
+        (Via::Clear, "clear"),
+    ];
+    let is_played = |via, mode| case.combinations().any(|(_, v, m)| (v, m) == (via, mode));
+    let modes = MODES.iter().filter_map(|(mode, name)| {
+        let ways = WAYS.iter().filter(|(via, _)| is_played(*via, *mode));
+        let ways: Vec<_> = ways.map(|(_, name)| *name).collect();
+        (!ways.is_empty()).then(|| format!("{name}: {}", ways.join(", ")))
+    });
+    modes.collect::<Vec<_>>().join("; ")
 }
 
 fn cell(text: &str) -> String {

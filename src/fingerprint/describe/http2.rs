@@ -126,6 +126,7 @@ fn path_always_literal(request: &Request) -> bool {
 pub fn shape(request: &Request) -> RequestShape {
     RequestShape {
         open: false,
+        redirected: None,
         priority: request.priority.map(|priority| Priority {
             weight: priority.weight,
             exclusive: priority.exclusive,

@@ -109,7 +109,7 @@ pub fn fingerprint(
         proxy: proxy(chromium),
     }
     .settle();
-    notes.push("[proxy], the header list's `*` and its cookies were not seen; they are as in Chromium and Firefox of 2026.".to_owned());
+    notes.push("[proxy], redirects, the header list's `*` and its cookies were not seen; they are as in Chromium and Firefox of 2026.".to_owned());
     Ok((fingerprint, notes))
 }
 

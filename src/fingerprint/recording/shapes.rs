@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::fingerprint::describe;
 use crate::fingerprint::observed::Request;
-use crate::fingerprint::schema::{DependsOn, HeaderLine, Proxy, RequestShape};
+use crate::fingerprint::schema::{DependsOn, HeaderLine, Proxy, Redirected, RequestShape};
 
 /// Headers of an address that a page opens, not the user.
 const NOT_TYPED: [&str; 2] = ["referer", "cookie"];
@@ -52,22 +52,30 @@ pub(super) fn navigation(
     shape
         .headers
         .retain(|line| !line.name.eq_ignore_ascii_case("cookie"));
-    // Gecko sets them with what the user's click brings, Chromium before all that is the request's own.
+    // Chromium has credentials behind Connection, Gecko before it; cookies are at the end, or behind the referer.
     let chromium = typed.header("sec-ch-ua").is_some();
-    let referer = position(&shape.headers, "referer").filter(|_| !chromium);
-    let at = referer.or(position(&shape.headers, "connection"));
+    let at = position(&shape.headers, "connection");
     let credentials = line("Authorization", "{authorization}");
-    shape.headers.insert(at.map_or(0, |at| at + 1), credentials);
+    let at = at.map_or(0, |at| at + usize::from(chromium));
+    shape.headers.insert(at, credentials);
     let (before, extra) = match chromium {
         true => ("accept-language", "sec-fetch-site"),
-        false => ("authorization", "connection"),
+        false => ("referer", "authorization"),
     };
-    if let Some(at) = position(&shape.headers, before) {
+    let authorization = position(&shape.headers, "authorization");
+    if let Some(at) = position(&shape.headers, before).or(authorization) {
         shape.headers.insert(at + 1, line("Cookie", "{cookie}"));
     }
     if let Some(at) = position(&shape.headers, extra) {
         shape.headers.insert(at, line("*", ""));
     }
+    // Chromium sets its hints anew for each hop. A page cannot show it.
+    shape.redirected = chromium.then(|| Redirected {
+        moves: ["sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform"]
+            .map(str::to_owned)
+            .into(),
+        before: "Referer".to_owned(),
+    });
     if let Some(priority) = &mut shape.priority {
         // The first request of a connection has nothing to depend on; Chromium's exclusive ones would.
         priority.depends_on = if priority.exclusive {
@@ -164,6 +172,7 @@ pub(super) fn resume(download: &RequestShape) -> RequestShape {
 
 fn ranged(download: &RequestShape, conditions: &[HeaderLine], chromium: bool) -> RequestShape {
     let mut shape = download.clone();
+    shape.redirected = None;
     shape
         .headers
         .retain(|line| !line.name.eq_ignore_ascii_case("sec-fetch-user"));
