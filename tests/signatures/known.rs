@@ -82,6 +82,6 @@ pub const KNOWN: [Known; 6] = [
         ],
         theirs: "acknowledged SETTINGS before HEADERS",
         ours: "HEADERS first",
-        why: "an acknowledgement answers the recording server, which spoke first; a server that waits, as ours does, sees none, nor do the files of iOS",
+        why: "an acknowledgement answers the recording server, which spoke first; ours waits for the client, and the files of iOS have none",
     },
 ];
