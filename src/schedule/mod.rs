@@ -479,7 +479,9 @@ impl Schedule {
         }
         if rest.len() < self.least_loot(rest, expected) {
             // Too little to share. If as good as nothing comes, nothing is lost with the request.
-            let hopeless = expected > SLOW * LAGGARD && flight.had_its_time(now);
+            // Where all are as slow as this one, the line is.
+            let usual = self.speed.map_or(f64::INFINITY, |speed| rest.len() as f64 / speed);
+            let hopeless = expected > SLOW * usual.max(LAGGARD) && flight.had_its_time(now);
             return hopeless.then_some((expected, rest.start));
         }
         Some((expected, plan::middle(rest)))
