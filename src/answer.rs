@@ -771,7 +771,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a server says, an accepted body begins where it was asked to and belongs to the known file.
+        /// Whatever a server says, an accepted body begins where it was asked to, or not much before, and belongs to the
+        /// known file.
         #[test]
         fn an_accepted_slice_is_safe(
             status in prop_oneof![Just(206u16), Just(200), 100u16..600],
@@ -785,7 +786,7 @@ mod tests {
             if let Ok(slice) = slice(&answer, asked(), open, &known()) {
                 prop_assert_eq!(status, 206);
                 prop_assert_eq!(slice.range, ByteRange::new(first, last + 1));
-                prop_assert_eq!(first, 100);
+                prop_assert!(first <= 100 && 100 - first <= MAX_OVERLAP && last >= 100);
                 prop_assert_eq!(total, 1000);
                 prop_assert!(length.is_none_or(|length| length >= slice.range.len()));
             }

@@ -454,7 +454,10 @@ mod tests {
             [400, 401, 403, 404, 410, 416]
         );
         assert_eq!(codes(1, |v| *v == Verdict::Restart), [412]);
-        assert_eq!(codes(3, |v| *v == Verdict::Reresolve), [400, 404, 410, 416]);
+        assert_eq!(
+            codes(3, |v| *v == Verdict::Reresolve),
+            [400, 401, 404, 410, 416]
+        );
         assert_eq!(codes(4, |v| *v == Verdict::Reresolve), [0; 0]);
         assert!(retries(&status(403), 2) && !retries(&status(403), 4));
         assert!(!retries(&status(404), 2));

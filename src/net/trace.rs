@@ -11,6 +11,10 @@ pub(super) fn is_on() -> bool {
 }
 
 /// Passes on what libcurl says; `data` is as it gives it to `CURLOPT_DEBUGFUNCTION`.
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "not our enum, and non-exhaustive"
+)]
 pub(super) fn say(kind: InfoType, data: &[u8]) {
     let sign = match kind {
         InfoType::Text => '*',

@@ -480,7 +480,9 @@ impl Schedule {
         if rest.len() < self.least_loot(rest, expected) {
             // Too little to share. If as good as nothing comes, nothing is lost with the request.
             // Where all are as slow as this one, the line is.
-            let usual = self.speed.map_or(f64::INFINITY, |speed| rest.len() as f64 / speed);
+            let usual = self
+                .speed
+                .map_or(f64::INFINITY, |speed| rest.len() as f64 / speed);
             let hopeless = expected > SLOW * usual.max(LAGGARD) && flight.had_its_time(now);
             return hopeless.then_some((expected, rest.start));
         }
