@@ -105,6 +105,9 @@ pub enum End {
     Corrupt,
 }
 
+/// Looks at what the site was asked for.
+pub type Inspection = dyn Fn(&Site, Mode) + Send + Sync;
+
 /// One way in which a case happens.
 pub struct Play {
     /// Tells the plays of a case apart; empty if there is one.
@@ -128,7 +131,7 @@ pub struct Play {
     /// How it ends on disk, and as a stream.
     pub ends: (End, End),
     /// What the origin must have been asked, judged when the client has gone.
-    pub asked: Option<Arc<dyn Fn(&Site, Mode) + Send + Sync>>,
+    pub asked: Option<Arc<Inspection>>,
     /// What standard error must say.
     pub says: Option<&'static str>,
     /// And what it must not.

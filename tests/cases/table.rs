@@ -82,7 +82,7 @@ fn page() -> String {
 }
 
 fn row(page: &mut String, case: &Case) {
-    let mut plays: Vec<String> = case.plays.iter().map(|play| play_name(play)).collect();
+    let mut plays: Vec<String> = case.plays.iter().map(play_name).collect();
     plays.retain(|play| !play.is_empty());
     let also = case
         .also
