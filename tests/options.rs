@@ -98,7 +98,7 @@ const TESTS: &[(&str, &str, &str)] = &[
     (
         "sidecar",
         "tests/checksums.rs",
-        "what_is_beside_the_file_is_found_on_request",
+        "a_sidecar_that_never_answers_holds_nothing_up_for_long",
     ),
     (
         "manifest",

@@ -146,7 +146,7 @@ fn the_first_failure_ends_the_stream() {
     let urls =
         ["/a", "/b", "/c"].map(|path| format!("'{}'", site.url(&format!("{path}?size=1000"))));
     let (done, out) = pipe(&hs, &urls.join(" "), "cat");
-    done.exits(4).explains("404");
+    done.exits(4).says("404");
     assert_same(&out, &bytes_of("/a", 1000));
 }
 

@@ -62,8 +62,9 @@ pub struct Connection {
 
     /// Proxy: http, https, socks4a, socks5 or socks5h [default: of the environment]
     ///
-    /// [SCHEME://][USER:PASS@]HOST[:PORT]; the environment's are http_proxy, https_proxy, all_proxy and no_proxy, all but the first
-    /// also in capitals. An empty text is none. A proxy's own TLS is judged by --cacert and -k as a server's is.
+    /// SCHEME://USER:PASS@HOST:PORT, of which the host alone is needed. The environment's are http_proxy, https_proxy, all_proxy and
+    /// no_proxy, all but the first also in capitals. An empty text is none. A proxy's own TLS is judged by --cacert and -k as a
+    /// server's is.
     #[arg(short = 'x', long, value_name = "URL")]
     pub proxy: Option<String>,
 

@@ -11,7 +11,9 @@ use super::job::Job;
 use super::verify::Check;
 use super::{Context, Outcome};
 use crate::Error;
+use crate::answer::Meaning;
 use crate::resolve::Source;
+use crate::retry::Failure;
 use crate::sink::{Output, Pipe, Sink};
 
 /// A file's place in the stream.
@@ -90,15 +92,21 @@ pub async fn stream(
     })
 }
 
-/// A failure of the network, which is worse if the reader has bytes already.
+/// A failure of the network, or a file that keeps changing, which are worse if the reader has bytes already.
 fn broken_off(error: Error, pipe: &Pipe) -> Error {
     let written = pipe.written();
-    if written == 0 || !matches!(error, Error::Failed { .. }) {
-        return error;
-    }
-    Error::BrokenOff {
-        written,
-        source: Box::new(error),
+    match error {
+        error if written == 0 => error,
+        Error::Failed {
+            url,
+            failure: Failure::Refused(refusal),
+            ..
+        } if refusal.meaning() == Meaning::Changed => Error::Changed { url, written },
+        error if matches!(error, Error::Failed { .. }) => Error::BrokenOff {
+            written,
+            source: Box::new(error),
+        },
+        error => error,
     }
 }
 
