@@ -293,7 +293,10 @@ impl<'a> File<'a> {
         let bytes = self.length - schedule.missing();
         self.job
             .progress(bytes, schedule.in_flight(), self.resource.protocol);
-        let waits_for_us = schedule.in_flight() == 0 && schedule.wake().is_none();
+        // A host that is left alone because it fails is silent all the same.
+        let waits_for_us = schedule.in_flight() == 0
+            && schedule.wake().is_none()
+            && gate.closed_for(now).is_zero();
         if (waits_for_us && !self.resolving.get()) || !gate.paused_for(now).is_zero() {
             self.job.note_life();
         }
