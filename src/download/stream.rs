@@ -95,18 +95,19 @@ pub async fn stream(
 /// A failure of the network, or a file that keeps changing, which are worse if the reader has bytes already.
 fn broken_off(error: Error, pipe: &Pipe) -> Error {
     let written = pipe.written();
-    match error {
-        error if written == 0 => error,
-        Error::Failed {
-            url,
-            failure: Failure::Refused(refusal),
-            ..
-        } if refusal.meaning() == Meaning::Changed => Error::Changed { url, written },
-        error if matches!(error, Error::Failed { .. }) => Error::BrokenOff {
-            written,
-            source: Box::new(error),
-        },
-        error => error,
+    let Error::Failed { url, failure, .. } = &error else {
+        return error;
+    };
+    if written == 0 {
+        return error;
+    }
+    if matches!(failure, Failure::Refused(refusal) if refusal.meaning() == Meaning::Changed) {
+        let url = url.clone();
+        return Error::Changed { url, written };
+    }
+    Error::BrokenOff {
+        written,
+        source: Box::new(error),
     }
 }
 
