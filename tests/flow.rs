@@ -83,7 +83,7 @@ fn a_rate_is_kept_and_smooth() {
     for via in [Via::Http2, Via::Clear] {
         // A machine that is busy with something else can only be slower.
         let tries: Vec<_> = (0..3)
-            .map(|_| limited(via))
+            .map(|_| limited(via, &["-l", "4"]))
             .scan(false, |held, (off, most)| {
                 let again = !*held;
                 *held = off.abs() < 0.03 && most <= 1.25;
@@ -95,15 +95,16 @@ fn a_rate_is_kept_and_smooth() {
 }
 
 /// By what share of the ideal time a limited stream was late, and its fastest second's multiple of the rate.
-fn limited(via: Via) -> (f64, f64) {
+fn limited(via: Via, rate: &[&str]) -> (f64, f64) {
     const RATE: u64 = 4 * MIB;
     let site = Site::new(via);
     let hs = Hs::trusting(&site);
     let ca = hs.home().join("ca.pem");
     let url = site.url("/x.bin?size=44040192");
     let mut child = Command::new(Hs::PROGRAM)
-        .args(["-s", "-q", "-l", "4", "--cacert"])
-        .args([ca.to_str().unwrap(), &url])
+        .args(["-s", "-q"])
+        .args(rate)
+        .args(["--cacert", ca.to_str().unwrap(), &url])
         .env("HOME", hs.home())
         .stdout(Stdio::piped())
         .spawn()
