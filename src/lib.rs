@@ -28,6 +28,7 @@ pub mod cli;
 pub mod coding;
 pub mod config;
 pub mod cookies;
+pub mod day;
 pub mod download;
 pub mod entity;
 pub mod error;

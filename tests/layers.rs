@@ -38,6 +38,7 @@ const MODULES: &[(Layer, &[&str])] = &[
             "order",
             "retry",
             "cookies",
+            "day",
             "hash",
             "netrc",
             "limit",

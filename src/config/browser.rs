@@ -2,8 +2,9 @@
 
 use super::Surroundings;
 use super::layers::Layers;
+use crate::day;
 use crate::error::Error;
-use crate::fingerprint::{self, Fingerprint, day};
+use crate::fingerprint::{self, Fingerprint};
 
 /// The fingerprint that `name` stands for: an embedded one, an alias, or a TOML file of the user's own; on its own platform
 /// unless there is another.

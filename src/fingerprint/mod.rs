@@ -7,7 +7,6 @@
 pub mod agent;
 mod check;
 pub mod compare;
-pub mod day;
 pub mod describe;
 pub mod edits;
 pub mod headers;

@@ -15,9 +15,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::Error;
 use crate::capture::Options;
+use crate::day;
 use crate::fingerprint::headers::Places;
 use crate::fingerprint::observed::Connection;
-use crate::fingerprint::{self, Fingerprint, day};
+use crate::fingerprint::{self, Fingerprint};
 use crate::net::Kind;
 
 pub use check::{Report, check};

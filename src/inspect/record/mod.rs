@@ -11,9 +11,10 @@ use super::connect::{block_on, file};
 use super::today;
 use crate::Error;
 use crate::capture::{Answer, Answers, Body, Options, Server};
+use crate::day;
 use crate::fingerprint::observed::{Connection, Request};
 use crate::fingerprint::recording::{self, Who, path};
-use crate::fingerprint::{day, text};
+use crate::fingerprint::text;
 
 /// The page; `COUNT` stands for the number of connections.
 const PAGE: &str = include_str!("page.html");

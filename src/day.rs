@@ -1,6 +1,7 @@
-//! Days of the Gregorian calendar as numbers, for the ages of browsers.
+//! Days of the Gregorian calendar as numbers, for the ages of browsers and the times of events.
 //!
-//! What day it is, the caller knows.
+//! Counts in years that begin with March, so that a leap day is a year's last, and in eras of 400 years, which all have the
+//! same length (the algorithms of Howard Hinnant). What day it is, the caller knows.
 
 /// A browser that is older than this is not what most people use, in days.
 pub const YEAR: u64 = 365;
@@ -65,5 +66,28 @@ mod tests {
         assert_eq!(age("1970-01-02", 11), Some(10));
         assert_eq!(age("1970-02-01", 11), Some(0));
         assert_eq!(age("yesterday", 11), None);
+    }
+
+    #[test]
+    fn every_day_has_the_next_one() {
+        let leap =
+            |y: u64| y.is_multiple_of(4) && (!y.is_multiple_of(100) || y.is_multiple_of(400));
+        let (mut year, mut month, mut of_month) = (1970, 1, 1);
+        for day in 0..150_000 {
+            assert_eq!(text(day), format!("{year:04}-{month:02}-{of_month:02}"));
+            let last = match month {
+                2 if leap(year) => 29,
+                2 => 28,
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            of_month += 1;
+            if of_month > last {
+                (month, of_month) = (month + 1, 1);
+            }
+            if month > 12 {
+                (year, month) = (year + 1, 1);
+            }
+        }
     }
 }
