@@ -94,9 +94,7 @@ pub(super) struct File<'a> {
     /// Mirrors that are seen to have the same file.
     pub(super) mirrors: RefCell<Vec<Rc<Place>>>,
     /// Why nothing is asked for at the first place any more; only mirrors are then.
-    pub(super) lost: Cell<Option<Error>>,
-    /// Whether there is or was such a reason.
-    pub(super) is_lost: Cell<bool>,
+    pub(super) lost: RefCell<Option<Error>>,
     /// Mirrors of which it is not known yet whether they have the file.
     pub(super) unknown: Cell<usize>,
     /// What is asked for and what has come. Never borrowed across an await.
@@ -150,8 +148,7 @@ impl<'a> File<'a> {
             sink,
             place: RefCell::new(place),
             mirrors: RefCell::default(),
-            lost: Cell::default(),
-            is_lost: Cell::new(false),
+            lost: RefCell::default(),
             unknown: Cell::new(job.source.mirrors.len()),
             schedule: RefCell::new(Schedule::new(sink.done().complement(length), options)),
             limit: Cell::new(limit),
@@ -255,7 +252,7 @@ impl<'a> File<'a> {
         let all = schedule.busy(now);
         let busy = all.saturating_sub(elsewhere);
         first.share.set(busy, self.served.get());
-        let closed = self.resolving.get() || self.is_lost.get() || !gate.closed_for(now).is_zero();
+        let closed = self.resolving.get() || self.is_lost() || !gate.closed_for(now).is_zero();
         let free = match closed {
             true => 0,
             // A file without any request would wait for others that may wait for it.

@@ -236,8 +236,11 @@ impl File<'_> {
 
     /// Whether any place is left.
     fn is_not_over(&self) -> Result<(), Stop> {
+        if self.has_others() {
+            return Ok(());
+        }
         match self.lost.take() {
-            Some(error) => self.lose(error),
+            Some(error) => Err(Stop::Fatal(error)),
             None => Ok(()),
         }
     }
@@ -250,11 +253,16 @@ impl File<'_> {
         if !self.has_others() {
             return Err(Stop::Fatal(error));
         }
-        if !self.is_lost.replace(true) {
+        if !self.is_lost() {
             self.job.note(format!("{error}; it goes on at the mirrors"));
         }
-        self.lost.set(Some(error));
+        self.lost.replace(Some(error));
         Ok(())
+    }
+
+    /// Whether the first place has failed for good.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.borrow().is_some()
     }
 }
 
