@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use crate::common::hs::{Done, Hs, sha256};
 use crate::common::origin::server::content::Body;
 use crate::common::origin::server::files::{Resource, seed_of};
-use crate::common::origin::server::script::{Act, Point, Reply, Request};
-use crate::common::origin::{MIB, Site, Via, asks_range, bytes_of, in_every_way, most_active};
+use crate::common::origin::server::script::{Act, Point, Reply};
+use crate::common::origin::{
+    MIB, Site, Via, asks_for, asks_range, bytes_of, in_every_way, most_active,
+};
 
 /// What a cut may cost: bytes that were on their way when a neighbour's start was reached.
 const CUT: u64 = MIB;
@@ -42,20 +44,6 @@ fn assert_streams(site: &Site, options: &str, path: &str, query: &str, size: u64
     let (done, out) = pipe(&hs, &format!("{options} '{url}'"), "cat");
     assert_same(&out, &bytes_of(path, size));
     done.exits(0)
-}
-
-/// Whether the range of a request has this offset in it, which every test chooses so that only one request asks for it.
-fn asks_for(request: &Request, offset: u64) -> bool {
-    let range = request
-        .header("range")
-        .and_then(|r| r.strip_prefix("bytes="));
-    let Some((start, end)) = range.and_then(|r| r.split_once('-')) else {
-        return false;
-    };
-    start.parse::<u64>().is_ok_and(|start| start <= offset)
-        && end
-            .parse::<u64>()
-            .map_or(end.is_empty(), |end| offset <= end)
 }
 
 /// Counts the calls and tells the number of each, from 0.

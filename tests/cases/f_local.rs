@@ -12,8 +12,8 @@ use super::case::{Case, EVERYWHERE, Mode, Play, first};
 use super::drive::leave_behind;
 use super::section;
 use crate::common::hs::{Done, Hs};
-use crate::common::origin::server::script::{Act, Point, Reply, Request};
-use crate::common::origin::{MIB, Site, asks_range, bytes_of};
+use crate::common::origin::server::script::{Act, Point, Reply};
+use crate::common::origin::{MIB, Site, asks_for, asks_range, bytes_of};
 
 section!(f01, f02, f03, f04, f05, f06, f07, f08, f09);
 
@@ -455,20 +455,6 @@ fn f06() -> Case {
         "src/sink/file.rs",
         "after_a_kill_at_most_a_few_mebibytes_are_missing",
     )
-}
-
-/// Whether the range of a request has this offset in it, which every play chooses so that only one request asks for it.
-fn asks_for(request: &Request, offset: u64) -> bool {
-    let range = request
-        .header("range")
-        .and_then(|r| r.strip_prefix("bytes="));
-    let Some((start, end)) = range.and_then(|r| r.split_once('-')) else {
-        return false;
-    };
-    start.parse::<u64>().is_ok_and(|start| start <= offset)
-        && end
-            .parse::<u64>()
-            .map_or(end.is_empty(), |end| offset <= end)
 }
 
 fn f07() -> Case {

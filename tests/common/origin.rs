@@ -237,3 +237,17 @@ pub fn most_active(exchanges: &[Exchange]) -> usize {
         .max()
         .unwrap_or(0)
 }
+
+/// Whether the range of a request has this offset in it, which its caller chooses so that only one request asks for it.
+pub fn asks_for(request: &Request, offset: u64) -> bool {
+    let range = request
+        .header("range")
+        .and_then(|r| r.strip_prefix("bytes="));
+    let Some((start, end)) = range.and_then(|r| r.split_once('-')) else {
+        return false;
+    };
+    start.parse::<u64>().is_ok_and(|start| start <= offset)
+        && end
+            .parse::<u64>()
+            .map_or(end.is_empty(), |end| offset <= end)
+}
