@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use hydrastream::cli::fingerprint::Fingerprint as Action;
 use hydrastream::cli::{Cli, Command, manual};
 use hydrastream::inspect::Progress;
@@ -132,6 +133,13 @@ fn early_style(args: &[OsString]) -> Style {
 
 /// What clap says of a mistake, in the form of all other errors: its first sentence, and its tip or else where to look.
 fn mistake(error: &clap::Error) -> Error {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Only one command has others below it.
+        return Error::usage(
+            "fingerprint: what about them?",
+            "hs fingerprint list, show NAME, check NAME or record",
+        );
+    }
     let text = error.to_string();
     let mut paragraphs = text.split("\n\n").map(one_line);
     let what = paragraphs.next().unwrap_or_default();
