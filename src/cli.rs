@@ -23,7 +23,7 @@ Examples:
   hs URL.gz -t 20 -s -q | zcat | wc -l            a pipe, nothing on disk
   hs -s URL --checksum sha256:9f86d0… >/dev/null  only verify
   hs -i urls.txt -o data --manifest data/MD5SUMS  a list, and one for md5sum -c
-  hs --dry-run -i urls.txt                        how large, and whether it fits
+  hs --dry-run -i urls.txt                        how large, does it fit
 
 Every option can also stand in the config file (threads = 20) and in the
 environment (HS_THREADS=20). The command line wins, then the environment.
