@@ -3,7 +3,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -215,7 +215,11 @@ fn inspect(action: &Action) -> Result<ExitCode, Error> {
                 timeout: Duration::from_secs(*timeout),
                 port: *port,
             };
-            let text = inspect::record(&wanted, |progress| say(&progress, certificate.as_deref()))?;
+            let text = inspect::record(&wanted, |progress| say(&progress, certificate.as_deref()));
+            if std::io::stderr().is_terminal() {
+                let _ = writeln!(std::io::stderr());
+            }
+            let text = text?;
             match out {
                 None => Ok(print(&text)),
                 Some(path) => config::write(path, &text).map(|()| ExitCode::SUCCESS),
@@ -239,7 +243,13 @@ fn say(progress: &Progress<'_>, certificate_file: Option<&Path>) -> Result<(), E
                  trusted: that is right, go on. The page does the rest."
             )
         }
-        Progress::Connections(count) => format!("{count} connections"),
+        // One line that counts, for who looks at it.
+        Progress::Connections(count) => {
+            if std::io::stderr().is_terminal() {
+                let _ = write!(std::io::stderr(), "\rconnections: {count}");
+            }
+            return Ok(());
+        }
     };
     // A closed standard error changes nothing.
     let _ = writeln!(std::io::stderr(), "{text}");
