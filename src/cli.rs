@@ -43,6 +43,10 @@ Exit codes:
   141  the reader of standard output went away";
 
 /// Download a file over many range requests, looking like a browser on the wire.
+///
+/// TLS, HTTP/2 and headers are those of the browser that -B names. The file is NAME.part until its size and its checksum hold;
+/// the same command goes on where an interrupted one stopped. With -s the bytes go in order to standard output, and nothing
+/// touches the disk.
 #[derive(Debug, Parser, Serialize)]
 #[command(name = "hs", disable_version_flag = true, arg_required_else_help = false, args_override_self = true,
     args_conflicts_with_subcommands = true, after_long_help = EXAMPLES)]
