@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::ledger::{Ledger, disown};
-use super::{Error, Identity, blocking, disk, follow, trip};
+use super::{Error, Identity, blocking, disk, follow, together, trip};
 use crate::hash::{Algorithm, Checksum};
 use crate::range::{ByteRange, RangeSet};
 use crate::resume::{self, Draft, control_path, part_path};
@@ -289,10 +289,10 @@ impl Part {
         self.run(|ledger| {
             ledger.close();
             cut_to_length(ledger)?;
-            let synced = trip(&ledger.path).and_then(|()| ledger.file.sync_all());
+            let synced = trip(&ledger.path).and_then(|()| ledger.file.sync_data());
             synced.map_err(|e| ledger.error("sync", 0, e))?;
             let target = place(ledger).map_err(|e| ledger.error("rename", 0, e))?;
-            disk::sync_dir(&ledger.dir).map_err(|e| Error::new(&ledger.dir, "sync", 0, e))?;
+            together::sync_dir(&ledger.dir).map_err(|e| Error::new(&ledger.dir, "sync", 0, e))?;
             // What it claims is true no longer, but a part that could be taken for it does not exist.
             if ledger.has_control() {
                 let _ = disk::remove(&control_path(&ledger.dir, &ledger.name));
