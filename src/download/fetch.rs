@@ -17,6 +17,7 @@ use url::Url;
 use super::Context;
 use super::host::Share;
 use super::job::{Job, Stop};
+use super::lines::Lines;
 use super::mirrors::Mirror;
 use super::pulse::Pulse;
 use super::settle::{Ended, Moving, Next, moved};
@@ -106,6 +107,8 @@ pub(super) struct File<'a> {
     pub(super) proven: Cell<bool>,
     /// Requests that are being served.
     pub(super) served: Cell<usize>,
+    /// The connections on which they are.
+    pub(super) lines: Lines,
     /// Whether the original URL is being asked; no request begins meanwhile.
     pub(super) resolving: Cell<bool>,
     /// How often it was asked since a range was last served.
@@ -154,6 +157,7 @@ impl<'a> File<'a> {
             limit: Cell::new(limit),
             proven: Cell::new(false),
             served: Cell::new(0),
+            lines: Lines::default(),
             resolving: Cell::new(false),
             barren: Cell::new(0),
             arrived: Cell::new(0),
@@ -289,7 +293,7 @@ impl<'a> File<'a> {
         let schedule = self.schedule.borrow();
         let bytes = self.length - schedule.missing();
         self.job
-            .progress(bytes, schedule.in_flight(), self.resource.protocol);
+            .progress(bytes, schedule.in_flight(), self.lines.count());
         // A host that is left alone because it fails is silent all the same.
         let waits_for_us = schedule.in_flight() == 0
             && schedule.wake().is_none()

@@ -8,6 +8,7 @@ mod doors;
 mod fetch;
 mod host;
 mod job;
+mod lines;
 mod mirrors;
 mod names;
 mod pace;

@@ -56,7 +56,7 @@ pub enum Update {
         bytes: u64,
         /// Requests of this file in flight.
         requests: usize,
-        /// Connections that these requests share.
+        /// Connections on which their answers come; fewer than requests where they share one, or wait for an answer.
         connections: usize,
     },
     /// A request of a file failed, and is made again.
