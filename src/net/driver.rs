@@ -123,11 +123,11 @@ impl Driver {
                     id,
                     request,
                     events,
-                    streams,
+                    line,
                 }) => self.start(
                     id,
                     &request,
-                    Body::new(&self.options, &self.sessions, events, streams),
+                    Body::new(&self.options, &self.sessions, events, line),
                 ),
                 Ok(Command::Grant { id, bytes }) => self.grant(id, bytes),
                 Ok(Command::Cancel { id }) => drop(self.remove(id)),
