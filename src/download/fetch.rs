@@ -105,6 +105,8 @@ pub(super) struct File<'a> {
     pub(super) limit: Cell<usize>,
     /// Whether a range was seen to be served. Until then the body that opened the file is not let go.
     pub(super) proven: Cell<bool>,
+    /// How often in a row the whole file came instead of a range.
+    pub(super) wholes: Cell<u32>,
     /// Requests that are being served.
     pub(super) served: Cell<usize>,
     /// The connections on which they are.
@@ -156,6 +158,7 @@ impl<'a> File<'a> {
             schedule: RefCell::new(Schedule::new(sink.done().complement(length), options)),
             limit: Cell::new(limit),
             proven: Cell::new(false),
+            wholes: Cell::new(0),
             served: Cell::new(0),
             lines: Lines::default(),
             resolving: Cell::new(false),

@@ -143,6 +143,7 @@ impl File<'_> {
             self.limit.set(usize::MAX);
         }
         self.barren.set(0);
+        self.wholes.set(0);
         self.moved.notify_waiters();
     }
 

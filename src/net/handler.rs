@@ -47,6 +47,8 @@ pub(super) struct Body {
     since: u64,
     /// Offset in the body of the first byte of `part`.
     offset: u64,
+    /// Whether only a mark in the stream tells where the body ends: HTTP/2, and no length.
+    unmeasured: bool,
     /// Whether a second answer came: libcurl had asked again by itself.
     again: bool,
 }
@@ -72,6 +74,7 @@ impl Body {
             part: BytesMut::new(),
             since: 0,
             offset: 0,
+            unmeasured: false,
             again: false,
         }
     }
@@ -117,6 +120,10 @@ impl Body {
         if self.again {
             let message = "the server broke off the answer, as it requires http/1.1";
             return Err(Error::new(Fault::Http11Required, message));
+        }
+        if result.is_ok() && self.unmeasured && !hooks::has_ended(self.handle) {
+            let message = "the server reset the stream before the end of the answer";
+            return Err(Error::new(Fault::Http2 { code: 0 }, message));
         }
         result
     }
@@ -178,6 +185,9 @@ impl Handler for Body {
             && let Some(head) = reader.line(data, &self.url)
         {
             self.head = None;
+            self.unmeasured = head.protocol == Protocol::Http2
+                && matches!(head.status, 200 | 206)
+                && head.headers.get("content-length").is_none();
             self.note_streams();
             self.note_connection();
             self.send(Event::Head(head));

@@ -239,7 +239,7 @@ mod tests {
         );
         assert_eq!(
             lines(NAME, SIZE, 79),
-            ["GCF_000001…mic.fna.gz  ███████░░░░░░░░░░░░░   38%   4.6 MiB/s     0:15    8 req"]
+            ["GCF_000001405….fna.gz  ███████░░░░░░░░░░░░░   38%   4.6 MiB/s     0:15    8 req"]
         );
     }
 
