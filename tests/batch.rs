@@ -177,6 +177,37 @@ fn many_small_files_share_few_connections() {
     assert_eq!(small_files(Via::Http2, 400), 1, "connections over HTTP/2");
 }
 
+/// Small files have hardly ever a control file to go on with: what was complete stays, and the others are begun anew.
+#[test]
+fn small_files_that_were_killed_are_begun_anew() {
+    let site = Site::new(Via::Http1);
+    let hs = Hs::trusting(&site);
+    let (small, slow) = (20_000, "limit=10000");
+    let mut lines = String::new();
+    for n in 0..12 {
+        let limit = if n < 3 { "" } else { slow };
+        writeln!(
+            lines,
+            "{}",
+            site.url(&format!("/f{n}.bin?size={small}&{limit}"))
+        )
+        .unwrap();
+    }
+    let list = list(&hs, &lines);
+    let running = hs.start(&["-i", &list]);
+    site.wait_for_sent(4 * small);
+    running.kill();
+    site.settle();
+    let left = hs.files();
+    assert!(left.iter().any(|name| name.ends_with(".part")), "{left:?}");
+    hs.run(&["-i", &list]).exits(0);
+    assert_eq!(hs.files().len(), 12);
+    for n in 0..12 {
+        let body = bytes_of(&format!("/f{n}.bin"), small);
+        hs.assert_file(&format!("f{n}.bin"), &body);
+    }
+}
+
 #[test]
 fn a_slow_file_does_not_hold_up_the_others() {
     let site = Site::new(Via::Http1);

@@ -1,7 +1,7 @@
 //! [`Part`]: the file while it is incomplete.
 //!
 //! Asynchronous on the outside, blocking within: each method hands one piece of work to the blocking pool and waits
-//! for it. A dropped future does not stop work that has begun, which is harmless: a block that is written is right,
+//! for it; only the bytes of a small file are written at once, as opening it is. A dropped future does not stop work that has begun, which is harmless: a block that is written is right,
 //! and [`Part::restart`] and [`Part::commit`] wait for such stragglers and shut out the late ones.
 
 use std::fs;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::ledger::{Ledger, disown};
+use super::ledger::{Ledger, SMALL, disown};
 use super::{Error, Identity, blocking, disk, follow, together, trip};
 use crate::hash::{Algorithm, Checksum};
 use crate::range::{ByteRange, RangeSet};
@@ -76,7 +76,8 @@ impl Part {
         }))
     }
 
-    /// Creates `name`.part in `dir`, which is created too if it is missing, and takes the room for the whole file.
+    /// Creates `name`.part in `dir`, which is created too if it is missing, and takes the room for the whole file, unless that
+    /// is small.
     ///
     /// A part that lies there is emptied. `name` has to be safe, see [`crate::name::safe`]. Blocks for a few file
     /// operations.
@@ -94,7 +95,9 @@ impl Part {
         disown(dir, name).map_err(|e| Error::new(&path, "remove the control file of", 0, e))?;
         let emptied = trip(&path).and_then(|()| file.set_len(0));
         emptied.map_err(|e| Error::new(&path, "truncate", length, e))?;
-        if let Err(error) = reserve(&file, &path, length, length) {
+        if length > SMALL
+            && let Err(error) = reserve(&file, &path, length, length)
+        {
             // The error at hand matters more than this one.
             let _ = disk::remove(&path);
             return Err(error);
@@ -144,9 +147,15 @@ impl Part {
     /// # Errors
     /// [`Error::NoSpace`], [`Error::Io`] and others; also the failure of an earlier checkpoint.
     pub async fn write(&self, offset: u64, block: Bytes) -> Result<(), Error> {
-        let era = self.ledger.progress.borrow().era;
-        let checkpoint_due = self.run(move |ledger| ledger.put(era, offset, &block));
-        if checkpoint_due.await? {
+        let now = *self.ledger.progress.borrow();
+        let checkpoint_due = match now.is_small() {
+            true => self.ledger.put(now.era, offset, &block)?,
+            false => {
+                self.run(move |ledger| ledger.put(now.era, offset, &block))
+                    .await?
+            }
+        };
+        if checkpoint_due {
             let ledger = Arc::clone(&self.ledger);
             // Not waited for: the next write reports what goes wrong with the data.
             drop(tokio::task::spawn_blocking(move || ledger.checkpoint()));

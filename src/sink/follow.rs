@@ -1,8 +1,9 @@
 //! Checksums that follow the file while it grows.
 //!
 //! The bytes are read back from the page cache instead of being taken from the network, because they arrive out of
-//! order and a resumed file has bytes that never arrive. They are read in steps of [`STEP`] in the blocking pool; between
-//! steps nothing is held, so a hundred waiting files cost no thread, and a dropped future ends after one step.
+//! order and a resumed file has bytes that never arrive. They are read in steps of [`STEP`] in the blocking pool, and those
+//! of a small file at once; between steps nothing is held, so a hundred waiting files cost no thread, and a dropped future
+//! ends after one step.
 
 use std::fs::File;
 use std::io;
@@ -39,7 +40,11 @@ pub(super) async fn growing(
         }
         let end = now.length.map_or(now.frontier, |l| l.min(now.frontier));
         if run.position < end {
-            match run.step(&ledger.file, end).await {
+            let step = match now.is_small() {
+                true => run.step(&ledger.file, end),
+                false => run.step_aside(&ledger.file, end).await,
+            };
+            match step {
                 Ok(further) => run = further,
                 // A restart has truncated the file meanwhile; the next turn begins anew.
                 Err(_) if progress.borrow().era != era => run = Run::new(&algorithms),
@@ -67,7 +72,7 @@ pub(super) async fn whole(path: &Path, algorithms: &[Algorithm]) -> Result<Vec<C
     let file = Arc::new(file);
     let mut run = Run::new(algorithms);
     while run.position < length {
-        run = run.step(&file, length).await.map_err(fail("read"))?;
+        run = run.step_aside(&file, length).await.map_err(fail("read"))?;
     }
     Ok(run.hasher.finish())
 }
@@ -91,22 +96,26 @@ impl Run {
         }
     }
 
-    /// Goes on towards `end`, but no further than one step.
-    async fn step(mut self, file: &Arc<File>, end: u64) -> io::Result<Self> {
+    /// Goes on towards `end`, but no further than one step, in the blocking pool.
+    async fn step_aside(self, file: &Arc<File>, end: u64) -> io::Result<Self> {
         let file = Arc::clone(file);
+        blocking(move || self.step(&file, end))
+            .await
+            .and_then(|run| run)
+    }
+
+    /// The same, here and now.
+    fn step(mut self, file: &File, end: u64) -> io::Result<Self> {
         let end = end.min(self.position + STEP);
-        let work = move || {
-            while self.position < end {
-                let left = end - self.position;
-                let size = usize::try_from(left).map_or(READ, |left| left.min(READ));
-                self.buffer.resize(size.max(self.buffer.len()), 0);
-                let read = &mut self.buffer[..size];
-                file.read_exact_at(read, self.position)?;
-                self.hasher.update(read);
-                self.position += size as u64;
-            }
-            Ok(self)
-        };
-        blocking(work).await.and_then(|run| run)
+        while self.position < end {
+            let left = end - self.position;
+            let size = usize::try_from(left).map_or(READ, |left| left.min(READ));
+            self.buffer.resize(size.max(self.buffer.len()), 0);
+            let read = &mut self.buffer[..size];
+            file.read_exact_at(read, self.position)?;
+            self.hasher.update(read);
+            self.position += size as u64;
+        }
+        Ok(self)
     }
 }

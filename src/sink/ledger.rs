@@ -1,6 +1,6 @@
 //! The open part file and the books kept about it: which bytes are written, which of them are journalled, which durable.
 //!
-//! Functions that touch the disk block and are called from the blocking pool. There are four locks, always taken in this
+//! Functions that touch the disk block and are called from the blocking pool, or for a [small](SMALL) file at once. There are four locks, always taken in this
 //! order: `durable` (held for a whole checkpoint, so there is one at a time), `era` (read by every write for as long as
 //! it lasts, so that a restart waits for the writes before it and shuts out the late ones), `books` (held for
 //! microseconds, or while the control file is made or renamed, and never while anything is synced), `identity`.
@@ -35,6 +35,10 @@ const SYNC_EVERY: u64 = 256 << 20;
 /// Time after which new bytes are made durable: what a loss of power costs at most, while bytes arrive.
 const SYNC_AFTER: Duration = Duration::from_secs(2);
 
+/// A file of up to so many bytes is written, read back and hashed on the spot: to hand each step to a thread of the blocking
+/// pool, and to be woken by it, takes several times as long. No room is taken for it in advance either.
+pub(super) const SMALL: u64 = 256 << 10;
+
 /// How far the file has come; what those who follow it are woken by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Progress {
@@ -46,6 +50,13 @@ pub(super) struct Progress {
     pub(super) length: Option<u64>,
     /// The owner has let go: nothing more will come, and whoever follows must let go too.
     pub(super) over: bool,
+}
+
+impl Progress {
+    /// Whether the file is known to be so short that its bytes need no other thread.
+    pub(super) fn is_small(&self) -> bool {
+        self.length.is_some_and(|length| length <= SMALL)
+    }
 }
 
 /// An open, locked part file.
