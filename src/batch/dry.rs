@@ -7,9 +7,10 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
 use super::queue::{Item, Queue};
-use super::{common, tell};
+use super::{breathe, common, tell};
 use crate::answer::Ranges;
 use crate::download::{Context, Plan, Preview, preview};
+use crate::report::Update;
 use crate::{Config, Error};
 
 /// Questions that may be open at once.
@@ -40,6 +41,7 @@ pub(super) async fn run(
     while let Some((item, result)) = looked.next().await {
         match result {
             Ok(preview) => {
+                context.reporter.send(Update::Previewed { id: item.id });
                 needed = needed.saturating_add(preview.missing().unwrap_or(0));
                 let fits = preview.free.map(|free| needed <= free);
                 printed(match json {
@@ -55,6 +57,7 @@ pub(super) async fn run(
                 tell(context, item.id, Err(error));
             }
         }
+        breathe(context).await;
         if context.stop.borrow().is_some() {
             break;
         }

@@ -8,6 +8,7 @@ mod doors;
 mod fetch;
 mod host;
 mod job;
+mod lines;
 mod mirrors;
 mod names;
 mod pace;
@@ -207,7 +208,7 @@ pub async fn download(context: &Context, id: usize, source: &Source) -> Result<O
     let destination = &context.destination;
     let mut claim = destination.names.claim(&resolve::name::expected(source));
     let alone = left_alone(destination, source);
-    let _door = match alone {
+    let door = match alone {
         Some(_) => None,
         None => Some(context.doors.enter(&source.url).await),
     };
@@ -243,6 +244,8 @@ pub async fn download(context: &Context, id: usize, source: &Source) -> Result<O
         }
     };
     claim.keep();
+    // The next file is on its way while this one is put on stable storage.
+    drop(door);
     let digests = hashing
         .await
         .map_err(|error| Error::Internal(format!("hashing: {error}")))??;

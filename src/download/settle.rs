@@ -17,7 +17,7 @@ use crate::retry::{self, Failure, Fault, Verdict};
 use crate::schedule::{ChunkId, Outcome};
 use crate::sink;
 
-/// Attempts at a range of a server that has served ranges, until it is believed not to.
+/// Attempts at a range of a server that has served ranges, or at any while it serves none, until it is believed not to.
 const DOUBTS: u32 = 3;
 
 /// How often the original URL is asked for another address without a range being served from any.
@@ -97,7 +97,7 @@ impl File<'_> {
         let attempts = self.schedule.borrow().attempts_without_progress(id);
         if let Failure::Refused(refusal) = &problem.failure
             && refusal.meaning() == Meaning::NoRanges
-            && !(self.proven.get() && attempts <= DOUBTS)
+            && self.has_no_ranges(attempts)
         {
             return self.go_on_alone(id, problem, opened);
         }
@@ -115,6 +115,14 @@ impl File<'_> {
                 Ok(Next::GoOn)
             }
         }
+    }
+
+    /// Whether a server that sent the whole file is to be believed that it serves no ranges, after so many attempts at one. It
+    /// may have served others, and may still do so while it serves any.
+    fn has_no_ranges(&self, attempts: u32) -> bool {
+        let wholes = self.wholes.get() + 1;
+        self.wholes.set(wholes);
+        !self.proven.get() || attempts > DOUBTS || (wholes > DOUBTS && self.served.get() == 0)
     }
 
     fn requeue(&self, id: ChunkId, outcome: Outcome) {

@@ -143,6 +143,7 @@ impl File<'_> {
             self.limit.set(usize::MAX);
         }
         self.barren.set(0);
+        self.wholes.set(0);
         self.moved.notify_waiters();
     }
 
@@ -156,6 +157,7 @@ impl File<'_> {
         range: ByteRange,
         opener: bool,
     ) -> Result<(), Trouble> {
+        let _on_line = self.lines.enter(&transfer);
         let mut before = self.rest(id).start.saturating_sub(range.start);
         loop {
             if self.rest(id).is_empty() && !(opener && self.goes_on(id).await) {

@@ -123,11 +123,11 @@ impl Driver {
                     id,
                     request,
                     events,
-                    streams,
+                    line,
                 }) => self.start(
                     id,
                     &request,
-                    Body::new(&self.options, &self.sessions, events, streams),
+                    Body::new(&self.options, &self.sessions, events, line),
                 ),
                 Ok(Command::Grant { id, bytes }) => self.grant(id, bytes),
                 Ok(Command::Cancel { id }) => drop(self.remove(id)),
@@ -207,11 +207,13 @@ impl Driver {
             }
         });
         for (id, result) in finished {
+            let result = result
+                .unwrap_or(Ok(()))
+                .map_err(|error| Error::from_curl(&error));
+            // While what is known of its stream has not been forgotten.
+            let body = self.active.get(&id).map(|handle| handle.get_ref());
+            let result = body.map_or(Ok(()), |body| body.judge(result));
             if let Some(mut easy) = self.remove(id) {
-                let result = result
-                    .unwrap_or(Ok(()))
-                    .map_err(|error| Error::from_curl(&error));
-                let result = easy.get_ref().judge(result);
                 if let Err(error) = &result
                     && *error.fault() == Fault::Http11Required
                 {

@@ -7,7 +7,7 @@
 
 mod session;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::fingerprint::Fingerprint;
@@ -15,6 +15,12 @@ use crate::fingerprint::schema::Priority;
 use crate::fingerprint::wire::recode::Style;
 pub(super) use session::Session;
 use session::{FRAME_HEAD, FrameHead, HEADERS};
+
+type FrameCallback = unsafe extern "C" fn(
+    *mut libnghttp2_sys::nghttp2_session,
+    *const libnghttp2_sys::nghttp2_frame,
+    *mut std::ffi::c_void,
+) -> std::ffi::c_int;
 
 type SendCallback = unsafe extern "C" fn(
     *mut libnghttp2_sys::nghttp2_session,
@@ -43,6 +49,10 @@ pub(super) struct Wire {
     fingerprint: Arc<Fingerprint>,
     /// libcurl's send callback, the same for all sessions.
     send: Option<SendCallback>,
+    /// libcurl's callback for received frames, the same for all sessions.
+    receive: Option<FrameCallback>,
+    /// Addresses of the easy handles whose answer has come to its end. Alive as long as the transfer.
+    ended: HashSet<usize>,
     /// By address of the easy handle: what it will ask. Alive as long as the transfer.
     requested: HashMap<usize, Requested>,
     /// By address of the easy handle: the session and stream it was last given.
@@ -56,6 +66,8 @@ impl Wire {
         Self {
             fingerprint,
             send: None,
+            receive: None,
+            ended: HashSet::new(),
             requested: HashMap::new(),
             streams: HashMap::new(),
             sessions: HashMap::new(),
@@ -79,6 +91,7 @@ impl Wire {
     /// stream and bytes.
     pub(super) fn forget(&mut self, easy: usize) -> Option<(usize, i32, usize)> {
         self.requested.remove(&easy);
+        self.ended.remove(&easy);
         let (session, stream) = self.streams.remove(&easy)?;
         let held = self.sessions.get_mut(&session)?.pause(stream, false);
         (held > 0).then_some((session, stream, held))
@@ -95,6 +108,24 @@ impl Wire {
 
     pub(super) fn send(&self) -> Option<SendCallback> {
         self.send
+    }
+
+    pub(super) fn set_receive(&mut self, receive: Option<FrameCallback>) {
+        self.receive = receive;
+    }
+
+    pub(super) fn receive(&self) -> Option<FrameCallback> {
+        self.receive
+    }
+
+    /// Notes that the last frame of an answer came.
+    pub(super) fn ended(&mut self, easy: usize) {
+        self.ended.insert(easy);
+    }
+
+    /// Whether it came.
+    pub(super) fn has_ended(&self, easy: usize) -> bool {
+        self.ended.contains(&easy)
     }
 
     pub(super) fn session(&mut self, session: usize) -> &mut Session {
@@ -124,8 +155,15 @@ impl Wire {
         i32::try_from(self.fingerprint.http2.stream_window_update).unwrap_or(i32::MAX)
     }
 
-    /// What becomes of `size` bytes of a stream that were received and are done with.
-    pub(super) fn consume(&mut self, session: usize, stream: i32, size: usize) -> Consumed {
+    /// What becomes of `size` bytes of a stream that were received and are done with. `unacknowledged` is how many bytes of
+    /// all streams count against the connection's window.
+    pub(super) fn consume(
+        &mut self,
+        session: usize,
+        stream: i32,
+        size: usize,
+        unacknowledged: i32,
+    ) -> Consumed {
         let credit = self.fingerprint.http2.credit;
         let session = self.session(session);
         if session.hold(stream, size) {
@@ -134,10 +172,18 @@ impl Wire {
         let Some(credit) = credit else {
             return Consumed::Counted;
         };
-        let updates = [(stream, credit.stream), (0, credit.connection)]
-            .into_iter()
-            .filter_map(|(stream, enough)| Some((stream, session.credit(stream, size, enough)?)));
-        Consumed::Updates(updates.collect())
+        let updates = [
+            (stream, session.credit(stream, size, credit.stream)),
+            (
+                0,
+                session.connection_credit(unacknowledged, credit.connection),
+            ),
+        ];
+        let due = updates.into_iter();
+        Consumed::Updates(
+            due.filter_map(|(stream, due)| Some((stream, due?)))
+                .collect(),
+        )
     }
 
     pub(super) fn reset_code(&self, code: u32) -> u32 {
@@ -189,6 +235,8 @@ impl Wire {
         if let Some(requested) = self.requested.get(&easy) {
             let priority = requested.priority;
             self.streams.insert(easy, (session, stream));
+            // libcurl may have asked before.
+            self.ended.remove(&easy);
             self.session(session).submitted(stream, priority);
         }
     }
@@ -205,6 +253,29 @@ pub(super) enum Consumed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_of_streams_that_were_given_up_count_for_the_connection() {
+        let fingerprint = crate::fingerprint::find("chrome120").unwrap();
+        let credit = fingerprint.http2.credit.unwrap();
+        let enough = i32::try_from(credit.connection).unwrap();
+        let mut wire = Wire::new(Arc::new(fingerprint));
+        wire.open(7);
+        let mut consume = |unacknowledged| match wire.consume(7, 1, 10, unacknowledged) {
+            Consumed::Updates(updates) => updates,
+            Consumed::Counted => panic!("counted by nghttp2"),
+        };
+        // Ten bytes at a time arrive for the stream, and many more for others.
+        assert_eq!(consume(enough - 1), []);
+        assert_eq!(consume(enough + 5), [(0, enough + 5)]);
+        // Held back for a reader that is slow.
+        wire.session(7).pause(3, true);
+        wire.session(7).hold(3, 100);
+        let Consumed::Updates(updates) = wire.consume(7, 1, 10, enough + 99) else {
+            panic!("counted by nghttp2");
+        };
+        assert_eq!(updates, []);
+    }
 
     #[test]
     fn a_paused_transfer_that_is_cancelled_gives_its_credit_back() {

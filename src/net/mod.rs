@@ -14,13 +14,13 @@ mod error;
 mod handler;
 mod hooks;
 mod http2;
+mod line;
 mod route;
 mod setup;
 mod tls;
 mod trace;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -35,6 +35,7 @@ use crate::fingerprint::{Fingerprint, names, schema};
 use crate::http::{Head, Protocol};
 
 pub use error::Error;
+use line::Line;
 pub use route::{Proxies, Route};
 pub use setup::versions;
 
@@ -181,7 +182,7 @@ enum Command {
         id: Id,
         request: Box<Request>,
         events: UnboundedSender<Event>,
-        streams: Arc<AtomicU32>,
+        line: Arc<Line>,
     },
     /// That many body bytes were taken; as many more may come.
     Grant {
@@ -244,17 +245,17 @@ impl Client {
             .next
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (events, receiver) = unbounded_channel();
-        let streams = Arc::new(AtomicU32::new(u32::MAX));
+        let line = Arc::new(Line::default());
         self.0.send(Command::Start {
             id,
             request: Box::new(request),
             events,
-            streams: Arc::clone(&streams),
+            line: Arc::clone(&line),
         });
         Transfer {
             id,
             events: receiver,
-            streams,
+            line,
             client: self.clone(),
             taken: 0,
             ended: false,
@@ -308,8 +309,8 @@ impl Drop for Inner {
 pub struct Transfer {
     id: Id,
     events: UnboundedReceiver<Event>,
-    /// See [`Transfer::streams`].
-    streams: Arc<AtomicU32>,
+    /// What it is on.
+    line: Arc<Line>,
     client: Client,
     /// Body bytes taken since the last grant.
     taken: usize,
@@ -322,7 +323,14 @@ impl Transfer {
     /// (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113 §6.5.2); no limit where it states none.
     #[must_use]
     pub fn streams(&self) -> usize {
-        usize::try_from(self.streams.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+        self.line.streams()
+    }
+
+    /// Which connection this transfer is on, by a number that no other connection of the client ever has; known with the head
+    /// of the answer.
+    #[must_use]
+    pub fn connection(&self) -> Option<u64> {
+        self.line.connection()
     }
 
     /// The next event. After `End`, and only then, `None`.

@@ -1,4 +1,4 @@
-//! The hooks around nghttp2: SETTINGS, windows, header lists and frames on their way out.
+//! The hooks around nghttp2: SETTINGS, windows, header lists, frames on their way out, and the ends of bodies on their way in.
 
 use std::ffi::{c_int, c_void};
 use std::slice;
@@ -8,10 +8,18 @@ use libnghttp2_sys as ng;
 use super::with;
 use crate::net::http2::Consumed;
 
+type FrameCallback =
+    unsafe extern "C" fn(*mut ng::nghttp2_session, *const ng::nghttp2_frame, *mut c_void) -> c_int;
+
 type SendCallback =
     unsafe extern "C" fn(*mut ng::nghttp2_session, *const u8, usize, c_int, *mut c_void) -> isize;
 
 unsafe extern "C" {
+    fn __real_nghttp2_option_new(option: *mut *mut ng::nghttp2_option) -> c_int;
+    fn __real_nghttp2_session_callbacks_set_on_frame_recv_callback(
+        callbacks: *mut ng::nghttp2_session_callbacks,
+        receive: Option<FrameCallback>,
+    );
     fn __real_nghttp2_session_callbacks_set_send_callback(
         callbacks: *mut ng::nghttp2_session_callbacks,
         send: Option<SendCallback>,
@@ -54,6 +62,53 @@ unsafe extern "C" {
         stream: i32,
         increment: i32,
     ) -> c_int;
+}
+
+/// Leaves it to libcurl and to us whether a message is complete. To nghttp2 one body that is shorter or longer than its head says
+/// ends the connection, with all the bodies that are well; and libcurl then learns nothing of it until a timer runs out.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_nghttp2_option_new(option: *mut *mut ng::nghttp2_option) -> c_int {
+    // SAFETY: the caller's argument, unchanged.
+    let result = unsafe { __real_nghttp2_option_new(option) };
+    if result == 0 && with(|_| ()).is_some() {
+        // SAFETY: on success `option` points to a new object.
+        unsafe { ng::nghttp2_option_set_no_http_messaging(*option, 1) };
+    }
+    result
+}
+
+/// Puts our callback for received frames before libcurl's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_nghttp2_session_callbacks_set_on_frame_recv_callback(
+    callbacks: *mut ng::nghttp2_session_callbacks,
+    receive: Option<FrameCallback>,
+) {
+    let ours = with(|wire| wire.set_receive(receive)).map(|()| receive_frame as FrameCallback);
+    // SAFETY: the caller's arguments; our callback has the same contract.
+    unsafe {
+        __real_nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, ours.or(receive));
+    }
+}
+
+/// Notes which bodies have come to their end (RFC 9113 §8.1), which libcurl does not tell from a reset without an error.
+unsafe extern "C" fn receive_frame(
+    session: *mut ng::nghttp2_session,
+    frame: *const ng::nghttp2_frame,
+    user: *mut c_void,
+) -> c_int {
+    // SAFETY: nghttp2 passes a frame, each kind of which begins with its head.
+    let head = unsafe { (*frame).hd };
+    let may_end = [ng::NGHTTP2_DATA, ng::NGHTTP2_HEADERS].contains(&head.type_.into());
+    if may_end && u32::from(head.flags) & ng::NGHTTP2_FLAG_END_STREAM != 0 {
+        // SAFETY: the session is alive during its own callback; libcurl's data of a stream is its easy handle, only compared here.
+        let easy = unsafe { ng::nghttp2_session_get_stream_user_data(session, head.stream_id) };
+        with(|wire| wire.ended(easy as usize));
+    }
+    match with(|wire| wire.receive()).flatten() {
+        // SAFETY: nghttp2's arguments, unchanged.
+        Some(receive) => unsafe { receive(session, frame, user) },
+        None => ng::NGHTTP2_ERR_CALLBACK_FAILURE,
+    }
 }
 
 /// Puts our send callback before libcurl's.
@@ -127,7 +182,9 @@ unsafe extern "C" fn __wrap_nghttp2_session_consume(
     stream: i32,
     size: usize,
 ) -> c_int {
-    match with(|wire| wire.consume(session as usize, stream, size)) {
+    // SAFETY: the caller's session; the function only reads.
+    let unacknowledged = unsafe { ng::nghttp2_session_get_effective_recv_data_length(session) };
+    match with(|wire| wire.consume(session as usize, stream, size, unacknowledged)) {
         // SAFETY: the caller's session.
         Some(Consumed::Updates(updates)) => unsafe { update_windows(session, &updates) },
         // SAFETY: the caller's arguments, unchanged.
