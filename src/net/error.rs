@@ -38,7 +38,7 @@ impl Error {
     }
 
     pub(super) fn from_curl(error: &curl::Error) -> Self {
-        let message = lower_first(
+        let message = plain(
             error
                 .extra_description()
                 .unwrap_or_else(|| error.description()),
@@ -118,6 +118,16 @@ const CURLE_PROXY: curl_sys::CURLcode = 97;
 const REFUSED_STREAM: u32 = 7;
 const HTTP_1_1_REQUIRED: u32 = 13;
 
+/// libcurl's sentence, without what it says twice, and without a library that is not there.
+fn plain(message: &str) -> String {
+    let once = message.strip_suffix(": Could not connect to server");
+    lower_first(
+        &once
+            .unwrap_or(message)
+            .replace("OpenSSL verify result", "verify result"),
+    )
+}
+
 /// libcurl's sentences begin with a capital; ours stand behind a colon. Abbreviations stay.
 fn lower_first(message: &str) -> String {
     let mut letters = message.chars();
@@ -146,6 +156,23 @@ mod tests {
         assert_eq!(http2_fault("no number"), Fault::Http2 { code: 0 });
         let broken = "Invalid HTTP header field was received: frame type: 1";
         assert_eq!(http2_fault(broken), Fault::Protocol(broken.into()));
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        for (theirs, ours) in [
+            (
+                "Failed to connect to h:1 after 6 ms: Could not connect to server",
+                "failed to connect to h:1 after 6 ms",
+            ),
+            ("Could not connect to server", "could not connect to server"),
+            (
+                "SSL certificate OpenSSL verify result: self signed certificate (18)",
+                "SSL certificate verify result: self signed certificate (18)",
+            ),
+        ] {
+            assert_eq!(plain(theirs), ours);
+        }
     }
 
     #[test]
