@@ -10,7 +10,7 @@ use super::Context;
 use super::fetch::{File, Place};
 use super::job::{Stop, earlier, earlier_from, is_resumable};
 use crate::Error;
-use crate::answer::Meaning;
+use crate::answer::{Meaning, Refusal};
 use crate::net::Transfer;
 use crate::resolve::{Opening, Problem};
 use crate::retry::{self, Failure, Fault, Verdict};
@@ -82,8 +82,10 @@ impl File<'_> {
         if ended.place.mirror.is_some() {
             return self.settle_mirror(id, &ended.place, problem);
         }
-        if ended.place.generation != self.place.borrow().generation && is_expiry(&problem.failure) {
-            // Asked for where nothing is to be had any more, as is known by now.
+        if ended.place.generation != self.place.borrow().generation && is_outdated(&problem.failure)
+        {
+            // Asked for where nothing is to be had any more, or on a condition that the server does not know, as is known by
+            // now.
             self.requeue(id, Outcome::Void);
             return Ok(Next::GoOn);
         }
@@ -142,6 +144,11 @@ impl File<'_> {
         if !is_resumable(&self.resource.entity) {
             return Err(Stop::Again(problem));
         }
+        if self.resolving.get() {
+            // What comes of that is for this request too.
+            self.requeue(id, Outcome::Void);
+            return Ok(Next::GoOn);
+        }
         let barren = self.barren.get();
         if barren > 0 && !self.proven.get() {
             // A fresh address served its one body and no range: such addresses are good for one request.
@@ -151,9 +158,7 @@ impl File<'_> {
             return Err(Stop::Fatal(self.job.failed(problem)));
         }
         self.requeue(id, Outcome::Void);
-        if self.resolving.replace(true) {
-            return Ok(Next::GoOn);
-        }
+        self.resolving.set(true);
         self.barren.set(barren + 1);
         let policy = &self.job.context.policy;
         let pause = match barren {
@@ -247,10 +252,11 @@ fn is_denied(error: &Error) -> bool {
     )
 }
 
-/// Whether an address that is no longer good fails like this.
-fn is_expiry(failure: &Failure) -> bool {
+/// Whether an address that is no longer good fails like this, or a condition that is not sent any more.
+fn is_outdated(failure: &Failure) -> bool {
     match failure {
         Failure::Status { code, .. } => matches!(code, 400 | 401 | 403 | 404 | 410),
-        Failure::Network(_) | Failure::Refused(_) | Failure::Short => false,
+        Failure::Refused(refusal) => *refusal == Refusal::Precondition,
+        Failure::Network(_) | Failure::Short => false,
     }
 }

@@ -16,7 +16,8 @@ use crate::fingerprint::headers::Places;
 use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
 use crate::page;
 use crate::range::ByteRange;
-use crate::resolve::{head, plain};
+use crate::resolve::part::head_of_range;
+use crate::resolve::plain;
 use crate::retry::Failure;
 use crate::schedule::{Chunk, ChunkId};
 
@@ -73,7 +74,7 @@ impl File<'_> {
     ) -> Result<(), Trouble> {
         let mut transfer = self.job.client().start(self.request(chunk, place));
         let head = tokio::select! {
-            head = timed(self.job.context.stall, head(&mut transfer)) => head?,
+            head = timed(self.job.context.stall, head_of_range(&mut transfer)) => head?,
             () = self.robbed(chunk.id) => return Ok(()),
         };
         let now = Context::wall_clock();

@@ -16,6 +16,7 @@ mod hooks;
 mod http2;
 mod route;
 mod setup;
+mod stretch;
 mod tls;
 mod trace;
 
@@ -33,6 +34,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::fingerprint::headers::Places;
 use crate::fingerprint::{Fingerprint, names, schema};
 use crate::http::{Head, Protocol};
+
+use stretch::Stretch;
 
 pub use error::Error;
 pub use route::{Proxies, Route};
@@ -257,6 +260,7 @@ impl Client {
             streams,
             client: self.clone(),
             taken: 0,
+            stretch: None,
             ended: false,
         }
     }
@@ -313,6 +317,8 @@ pub struct Transfer {
     client: Client,
     /// Body bytes taken since the last grant.
     taken: usize,
+    /// What of the body is told of; `None` = all of it.
+    stretch: Option<Stretch>,
     /// Whether `End` was seen: then there is nothing to cancel.
     ended: bool,
 }
@@ -325,22 +331,40 @@ impl Transfer {
         usize::try_from(self.streams.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
 
+    /// Makes `length` bytes the whole body, of which `read` has the first ones, as they were read already: they come once
+    /// more, and offsets are counted from them. What comes behind them is read over.
+    pub fn narrow(&mut self, read: Bytes, length: u64) {
+        self.stretch = Some(Stretch::new(read, length));
+    }
+
     /// The next event. After `End`, and only then, `None`.
     pub async fn next(&mut self) -> Option<Event> {
-        if self.ended {
-            return None;
+        if let Some(block) = self.stretch.as_mut().and_then(Stretch::waiting) {
+            return Some(Event::Data(block));
         }
-        let event = self
-            .events
-            .recv()
-            .await
-            .unwrap_or_else(|| Event::End(Err(Error::gone())));
-        match &event {
-            Event::Data(block) => self.take(block.bytes.len()),
-            Event::End(_) => self.ended = true,
-            Event::Head(_) => {}
+        loop {
+            if self.ended {
+                return None;
+            }
+            let event = self
+                .events
+                .recv()
+                .await
+                .unwrap_or_else(|| Event::End(Err(Error::gone())));
+            match &event {
+                Event::Data(block) => self.take(block.bytes.len()),
+                Event::End(_) => self.ended = true,
+                Event::Head(_) => {}
+            }
+            match (event, &mut self.stretch) {
+                (Event::Data(block), Some(stretch)) => {
+                    if let Some(block) = stretch.cut(block.bytes) {
+                        return Some(Event::Data(block));
+                    }
+                }
+                (event, _) => return Some(event),
+            }
         }
-        Some(event)
     }
 
     /// Gives credit back by half windows, so that grants are few and the driver seldom stops.

@@ -8,6 +8,7 @@
 pub mod checksum;
 mod disposition;
 pub mod name;
+pub mod part;
 pub mod said;
 pub mod session;
 pub mod sidecar;
@@ -357,7 +358,7 @@ async fn arrive(visit: &Visit<'_>, start: &Url, asked: &Asked<'_>) -> Result<Arr
             kind: asked.kind,
             places,
         });
-        let head = head(&mut transfer).await?;
+        let head = part::head_of_range(&mut transfer).await?;
         visit.session.learn(&url, &head, visit.now)?;
         if !matches!(head.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(Arrival {

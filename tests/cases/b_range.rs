@@ -11,7 +11,7 @@ use super::section;
 use crate::common::origin::server::content::{self, Body};
 use crate::common::origin::server::files::{Ranges, Resource};
 use crate::common::origin::server::script::{Act, Framing, Point, Reply, Request};
-use crate::common::origin::{MIB, Site, asks_range, most_active};
+use crate::common::origin::{MIB, Site, asks_range, most_active, most_served};
 
 section!(
     b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19,
@@ -351,44 +351,100 @@ fn b10() -> Case {
     )
 }
 
-/// A body of `multipart/byteranges` with these ranges of the file.
-fn multipart(mut reply: Reply, ranges: &[(u64, u64)]) -> Reply {
+/// A body of `multipart/byteranges` with these ranges of the file, with a preamble, or without that and with a boundary
+/// that needs no quotes.
+fn multipart(mut reply: Reply, ranges: &[(u64, u64)], preamble: bool) -> Reply {
     let total = total_of(&reply);
-    let mut body: Body = "a preamble that nobody reads\r\n".into();
-    for (start, end) in ranges {
+    let (boundary, parameter, mut body) = match preamble {
+        true => (
+            "THE \"END\"",
+            "\"THE \\\"END\\\"\"",
+            Body::from("a preamble that nobody reads\r\n\r\n"),
+        ),
+        false => ("3d6b6a416f9b5", "3d6b6a416f9b5; charset=x", Body::default()),
+    };
+    for (nth, (start, end)) in ranges.iter().enumerate() {
         let head = format!(
-            "\r\n--THE \"END\"\r\nContent-Type: application/octet-stream\r\n\
+            "{}--{boundary}\r\nContent-Type: application/octet-stream\r\n\
              Content-Range: bytes {start}-{}/{total}\r\n\r\n",
+            if nth == 0 { "" } else { "\r\n" },
             end - 1
         );
         body = body.and(&*head).and(Body::generated(SEED, *start..*end));
     }
-    reply.body = body.and("\r\n--THE \"END\"--\r\n");
+    reply.body = body.and(&*format!("\r\n--{boundary}--\r\n"));
     reply.headers.retain(|(name, _)| name != "Content-Range");
     reply.replace(
         "Content-Type",
-        "multipart/byteranges; boundary=\"THE \\\"END\\\"\"",
+        format!("multipart/byteranges; boundary={parameter}"),
     )
 }
 
 fn b11() -> Case {
-    let one = parts(|reply| {
-        let range = range_of(&reply);
-        multipart(reply, &[range])
-    });
+    let one = |preamble| {
+        parts(move |reply| {
+            let range = range_of(&reply);
+            multipart(reply, &[range], preamble)
+        })
+    };
     let two = parts(|reply| {
         let (start, end) = range_of(&reply);
         let middle = (start + end) / 2;
-        multipart(reply, &[(start, middle), (middle, end)])
+        multipart(reply, &[(start, middle), (middle, end)], true)
     });
+    let late = parts(|reply| {
+        let (start, end) = range_of(&reply);
+        multipart(reply, &[(start + 1, end)], false)
+    });
+    let taken = |site: &Site, mode: Mode| {
+        assert_eq!(plain_requests(site), usize::from(mode != Mode::Resumed));
+    };
+    // What ranges were to bring comes in one body, and none of theirs is used.
+    let refused = |site: &Site, mode: Mode| {
+        let least = if mode == Mode::Resumed { 1 } else { 2 };
+        assert!(plain_requests(site) >= least, "it was not begun anew");
+    };
     Case::new(
         "B11",
         "206 multipart/byteranges to a request for one range",
-        "refused, with one part as with several; the file comes as a single stream",
+        "its part is taken if there is one, and it is the one that was asked for; else refused, and the file comes as a \
+         single stream",
     )
-    .play(Play::slices().what("one part").origin(ranges_always(one)))
-    .play(Play::slices().what("two parts").origin(ranges_always(two)))
-    .unmet("a single part is not taken either, though it could be")
+    .play(
+        Play::slices()
+            .what("one part")
+            .origin(ranges_always(one(false)))
+            .asked(taken),
+    )
+    .play(
+        Play::slices()
+            .what("one part, a preamble and a quoted boundary")
+            .origin(ranges_always(one(true)))
+            .asked(taken),
+    )
+    .play(
+        Play::large()
+            .what("beside the first body")
+            .modes(BEGINNING)
+            .origin(ranges_always(one(false)))
+            .asked(|site, _| {
+                assert_eq!(plain_requests(site), 1);
+                assert!(most_served(&site.exchanges()) > 2);
+            }),
+    )
+    .play(
+        Play::slices()
+            .what("another part")
+            .origin(ranges_always(late))
+            .asked(refused),
+    )
+    .play(
+        Play::slices()
+            .what("two parts")
+            .origin(ranges_always(two))
+            .asked(refused),
+    )
+    .also("src/multipart.rs", "b11_parts_as_servers_send_them")
 }
 
 fn b12() -> Case {
@@ -529,13 +585,20 @@ fn b17() -> Case {
             .what("beside the first body")
             .modes(BEGINNING)
             .resource(suffixed)
-            .origin(strange),
+            .origin(strange)
+            .asked(|site, _| {
+                let exchanges = site.exchanges();
+                let most = most_served(&exchanges);
+                assert!(most > 2, "{most} bodies at once");
+                assert_eq!(plain_requests(site), 1, "begun anew");
+                let refused = exchanges.iter().filter(|e| e.status == Some(412)).count();
+                assert!(refused <= 4, "{refused} requests with the condition");
+            }),
     )
     .play(changes(
         Play::slices().what("the file has changed"),
         Resource::new(12, 3 * MIB + 5),
     ))
-    .unmet("beside the first body no more than one other is used then")
 }
 
 fn b18() -> Case {
