@@ -142,8 +142,9 @@ impl Failure {
                 | Fault::Reset
                 | Fault::Timeout
                 | Fault::Stall
-                | Fault::Goaway { .. }
                 | Fault::Http2 { .. } => true,
+                // A connection has its end; code 0 says that nothing is wrong.
+                Fault::Goaway { code } => *code != 0,
                 Fault::Certificate(_)
                 | Fault::RefusedStream
                 | Fault::Http11Required
@@ -155,6 +156,11 @@ impl Failure {
             },
             Failure::Refused(_) | Failure::Short => false,
         }
+    }
+
+    /// Whether it is the ordinary end of a connection, and the request came too late for it: nothing to tell anybody of.
+    pub fn is_ordinary(&self) -> bool {
+        matches!(self, Failure::Network(Fault::Goaway { code: 0 }))
     }
 
     /// Whether the request was sent on a connection that is not for its host (RFC 9110 §15.5.20): it needs another.

@@ -207,10 +207,13 @@ impl Driver {
             }
         });
         for (id, result) in finished {
+            let address = self.active.get(&id).map(|handle| handle.raw() as usize);
+            let unserved = address.and_then(hooks::unserved);
             if let Some(mut easy) = self.remove(id) {
-                let result = result
-                    .unwrap_or(Ok(()))
-                    .map_err(|error| Error::from_curl(&error));
+                let result = result.unwrap_or(Ok(())).map_err(|error| match unserved {
+                    Some(fault) => Error::new(fault.clone(), fault.to_string()),
+                    None => Error::from_curl(&error),
+                });
                 let result = easy.get_ref().judge(result);
                 if let Err(error) = &result
                     && *error.fault() == Fault::Http11Required

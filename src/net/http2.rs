@@ -10,9 +10,11 @@ mod session;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::hooks::ends::{FrameReceived, StreamClosed};
 use crate::fingerprint::Fingerprint;
 use crate::fingerprint::schema::Priority;
 use crate::fingerprint::wire::recode::Style;
+use crate::retry::Fault;
 pub(super) use session::Session;
 use session::{FRAME_HEAD, FrameHead, HEADERS};
 
@@ -26,6 +28,7 @@ type SendCallback = unsafe extern "C" fn(
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const STREAM_CLOSED: u32 = 5;
+const REFUSED_STREAM: u32 = 7;
 const CANCEL: u32 = 8;
 /// A connection's window before any WINDOW_UPDATE (RFC 9113 §6.9.2).
 const INITIAL_WINDOW: u32 = 65_535;
@@ -43,6 +46,12 @@ pub(super) struct Wire {
     fingerprint: Arc<Fingerprint>,
     /// libcurl's send callback, the same for all sessions.
     send: Option<SendCallback>,
+    /// libcurl's callback for the end of a stream, the same for all sessions.
+    stream_closed: Option<StreamClosed>,
+    /// libcurl's callback for a frame that has come, the same for all sessions.
+    frame_received: Option<FrameReceived>,
+    /// By address of the easy handle: why the server did not begin what it last asked.
+    unserved: HashMap<usize, Fault>,
     /// By address of the easy handle: what it will ask. Alive as long as the transfer.
     requested: HashMap<usize, Requested>,
     /// By address of the easy handle: the session and stream it was last given.
@@ -56,6 +65,9 @@ impl Wire {
         Self {
             fingerprint,
             send: None,
+            stream_closed: None,
+            frame_received: None,
+            unserved: HashMap::new(),
             requested: HashMap::new(),
             streams: HashMap::new(),
             sessions: HashMap::new(),
@@ -79,6 +91,7 @@ impl Wire {
     /// stream and bytes.
     pub(super) fn forget(&mut self, easy: usize) -> Option<(usize, i32, usize)> {
         self.requested.remove(&easy);
+        self.unserved.remove(&easy);
         let (session, stream) = self.streams.remove(&easy)?;
         let held = self.sessions.get_mut(&session)?.pause(stream, false);
         (held > 0).then_some((session, stream, held))
@@ -95,6 +108,44 @@ impl Wire {
 
     pub(super) fn send(&self) -> Option<SendCallback> {
         self.send
+    }
+
+    pub(super) fn set_stream_closed(&mut self, closed: Option<StreamClosed>) {
+        self.stream_closed = closed;
+    }
+
+    pub(super) fn stream_closed(&self) -> Option<StreamClosed> {
+        self.stream_closed
+    }
+
+    pub(super) fn set_frame_received(&mut self, received: Option<FrameReceived>) {
+        self.frame_received = received;
+    }
+
+    pub(super) fn frame_received(&self) -> Option<FrameReceived> {
+        self.frame_received
+    }
+
+    /// Notes that the stream of an easy handle has ended with `code`; the code that libcurl is to see.
+    pub(super) fn ended(&mut self, easy: usize, code: u32) -> u32 {
+        if code != REFUSED_STREAM {
+            return code;
+        }
+        self.unserved.entry(easy).or_insert(Fault::RefusedStream);
+        CANCEL
+    }
+
+    /// Notes that the server closes a session, and does nothing for streams behind `last`.
+    pub(super) fn goes_away(&mut self, session: usize, last: i32, code: u32) {
+        let of_session = self.streams.iter().filter(|(_, of)| of.0 == session);
+        for (&easy, _) in of_session.filter(|(_, of)| of.1 > last) {
+            self.unserved.insert(easy, Fault::Goaway { code });
+        }
+    }
+
+    /// Why the server did not begin what an easy handle asked.
+    pub(super) fn unserved(&self, easy: usize) -> Option<Fault> {
+        self.unserved.get(&easy).cloned()
     }
 
     pub(super) fn session(&mut self, session: usize) -> &mut Session {
@@ -188,6 +239,7 @@ impl Wire {
     pub(super) fn submitted(&mut self, session: usize, stream: i32, easy: usize) {
         if let Some(requested) = self.requested.get(&easy) {
             let priority = requested.priority;
+            self.unserved.remove(&easy);
             self.streams.insert(easy, (session, stream));
             self.session(session).submitted(stream, priority);
         }
@@ -205,6 +257,38 @@ pub(super) enum Consumed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_server_did_not_begin_is_known_until_it_is_asked_again() {
+        let fingerprint = crate::fingerprint::find("chrome120").unwrap();
+        let mut wire = Wire::new(Arc::new(fingerprint));
+        wire.open(7);
+        let submit = |wire: &mut Wire, easy, stream| {
+            let request = Requested {
+                headers: Vec::new(),
+                priority: None,
+            };
+            wire.expect(easy, request);
+            wire.submitted(7, stream, easy);
+        };
+        for (easy, stream) in [(100, 1), (200, 3), (300, 5)] {
+            submit(&mut wire, easy, stream);
+        }
+        assert_eq!(wire.ended(100, 0), 0);
+        assert_eq!(wire.ended(100, 2), 2);
+        assert_eq!(wire.unserved(100), None);
+        wire.goes_away(7, 1, 11);
+        wire.goes_away(8, 0, 2);
+        assert_eq!(wire.ended(200, REFUSED_STREAM), CANCEL);
+        assert_eq!(wire.unserved(100), None);
+        assert_eq!(wire.unserved(200), Some(Fault::Goaway { code: 11 }));
+        assert_eq!(wire.ended(100, REFUSED_STREAM), CANCEL);
+        assert_eq!(wire.unserved(100), Some(Fault::RefusedStream));
+        submit(&mut wire, 200, 7);
+        assert_eq!(wire.unserved(200), None);
+        wire.forget(300);
+        assert_eq!(wire.unserved(300), None);
+    }
 
     #[test]
     fn a_paused_transfer_that_is_cancelled_gives_its_credit_back() {
