@@ -43,8 +43,9 @@ pub(super) async fn fetch(job: &Job<'_>, sink: Sink<'_>, opening: Opening) -> Re
         from,
         resumed,
     } = opening;
+    let in_ranges = resource.ranges != Ranges::No && !job.no_ranges.get();
     match resource.entity.length {
-        Some(length) if resource.ranges != Ranges::No && !job.no_ranges.get() => {
+        Some(length) if in_ranges && job.may_be_put_together(&resource) => {
             let file = File::new(job, sink, resource, length, transfer.streams());
             // What is continued is being served as a range already.
             file.proven.set(resumed);

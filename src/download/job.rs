@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{Context, fetch};
+use super::{Context, Search, fetch};
 use crate::Error;
-use crate::answer::Refusal;
+use crate::answer::{Ranges, Refusal};
 use crate::entity::Entity;
 use crate::hash::Checksum;
 use crate::http::Protocol;
@@ -23,6 +23,9 @@ use crate::sink::{self, Identity, Sink};
 
 /// Beginning anew, or at the original URL, this often without one new byte between ends the file.
 const MAX_ROUNDS: u32 = 4;
+
+/// Pauses from here on are noticed by whoever waits.
+const NOTICED: Duration = Duration::from_secs(1);
 
 /// One file on its way.
 pub(super) struct Job<'a> {
@@ -283,10 +286,7 @@ impl<'a> Job<'a> {
                 restarts += 1;
                 let now = &opening.resource.entity;
                 self.begin_again(sink, &entity, now, problem).await?;
-                self.tell(Update::Restarted {
-                    id: self.id,
-                    reason,
-                });
+                self.restarted(reason);
             }
             entity = opening.resource.entity.clone();
         }
@@ -325,6 +325,23 @@ impl<'a> Job<'a> {
             Sink::Pipe(_) => {}
         }
         Ok(())
+    }
+
+    /// Whether it would show if parts of two versions were put together: by a validator, or in the end by a checksum.
+    pub(super) fn may_be_put_together(&self, resource: &Resource) -> bool {
+        let stated = match self.context.search {
+            Search::Off => None,
+            Search::Likely | Search::Everywhere => resource.stated.as_ref(),
+        };
+        let is_vouched = !resource.entity.validator.is_empty()
+            || self.source.checksum.is_some()
+            || stated.is_some();
+        let is_splittable = resource.ranges != Ranges::No && resource.entity.length.is_some();
+        if !is_vouched && is_splittable && !self.no_ranges.replace(true) {
+            let why = "nothing that the server says would show that the file changes";
+            self.note(format!("one request at a time: {why}; --checksum would"));
+        }
+        is_vouched
     }
 
     fn must_restart(&self, problem: &Problem) -> bool {
@@ -422,11 +439,23 @@ impl<'a> Job<'a> {
         });
     }
 
+    /// Says that something is asked for again, unless that is how connections end.
     pub(super) fn retrying(&self, problem: &Problem, delay: Duration) {
+        if problem.failure.is_ordinary() && delay < NOTICED {
+            return;
+        }
         self.tell(Update::Retry {
             id: self.id,
             reason: problem.to_string(),
             delay,
+        });
+    }
+
+    /// Says that the file begins with its first byte again.
+    pub(super) fn restarted(&self, reason: String) {
+        self.tell(Update::Restarted {
+            id: self.id,
+            reason,
         });
     }
 

@@ -340,17 +340,26 @@ fn e13() -> Case {
         "the connection is closed after every third request",
         "nobody notices",
     )
-    .play(closes("GOAWAY", HTTP2, |reply| {
-        let end = Point::Body(reply.body.len());
-        reply.fault(end, goes_away(0, Some(0x7fff_ffff)))
-    }))
+    .play(
+        closes("GOAWAY", HTTP2, |reply| {
+            let end = Point::Body(reply.body.len());
+            reply.fault(end, goes_away(0, Some(0x7fff_ffff)))
+        })
+        .hides("again in"),
+    )
+    .play(
+        closes("GOAWAY, and what was sent meanwhile is not served", HTTP2, |reply| {
+            let end = Point::Body(reply.body.len());
+            reply.fault(end, goes_away(0, None))
+        })
+        .hides("again in"),
+    )
     .play(
         closes("Connection: close", HTTP1, |reply| {
             reply.with("Connection", "close")
         })
         .hides("again in"),
     )
-    .unmet("over HTTP/2 a retry is sometimes told of, when a request met the connection's end")
 }
 
 fn e14() -> Case {
@@ -372,14 +381,19 @@ fn e14() -> Case {
             })
             .asked(queued),
     )
-    .play(Play::large().what("lowered to 2").over(HTTP2).origin(|| {
-        let is_first = first(1);
-        move |request, reply| match asks_range(request) && is_first() {
-            true => reply.fault(Point::Body(100_000), Act::MaxStreams(2)),
-            false => reply,
-        }
-    }))
-    .unmet("where the number is lowered on the way, a second connection is opened")
+    .play(
+        Play::large()
+            .what("lowered to 2")
+            .over(HTTP2)
+            .origin(|| {
+                let is_first = first(1);
+                move |request, reply| match asks_range(request) && is_first() {
+                    true => reply.fault(Point::Body(100_000), Act::MaxStreams(2)),
+                    false => reply,
+                }
+            })
+            .asked(queued),
+    )
 }
 
 fn e15() -> Case {
