@@ -183,7 +183,8 @@ mod tests {
         Some((alone, body[begins..].to_owned()))
     }
 
-    const ONE: &str = "--b\r\nContent-Type: a/b\r\nContent-Range: bytes 2-6/9\r\n\r\nhello\r\n--b--";
+    const ONE: &str =
+        "--b\r\nContent-Type: a/b\r\nContent-Range: bytes 2-6/9\r\n\r\nhello\r\n--b--";
 
     #[test]
     fn b11_parts_as_servers_send_them() {
@@ -191,12 +192,27 @@ mod tests {
         for (content_type, body) in [
             ("multipart/byteranges; boundary=b", ONE.to_owned()),
             ("multipart/byteranges;boundary=b", format!("{ONE}\r\n")),
-            ("Multipart/ByteRanges; charset=\"x;boundary=y\"; BOUNDARY=b", ONE.to_owned()),
-            ("multipart/byteranges; boundary=\"b c:d\"; x=y", quoted.clone()),
+            (
+                "Multipart/ByteRanges; charset=\"x;boundary=y\"; BOUNDARY=b",
+                ONE.to_owned(),
+            ),
+            (
+                "multipart/byteranges; boundary=\"b c:d\"; x=y",
+                quoted.clone(),
+            ),
             ("multipart/byteranges; boundary=\"b\\ c:d\"", quoted),
-            ("multipart/byteranges; boundary=b", format!("a preamble --b\r\n\r\n{ONE}")),
-            ("multipart/byteranges; boundary=b", ONE.replace("--b\r", "--b \t\r")),
-            ("multipart/byteranges; boundary=b", ONE.replacen("\r\n", "\n", 4)),
+            (
+                "multipart/byteranges; boundary=b",
+                format!("a preamble --b\r\n\r\n{ONE}"),
+            ),
+            (
+                "multipart/byteranges; boundary=b",
+                ONE.replace("--b\r", "--b \t\r"),
+            ),
+            (
+                "multipart/byteranges; boundary=b",
+                ONE.replacen("\r\n", "\n", 4),
+            ),
         ] {
             let Some((head, bytes)) = read(content_type, &body) else {
                 panic!("{content_type}: {body:?}");
@@ -223,7 +239,10 @@ mod tests {
             (multipart, ONE.replace("hello", "hello world")),
             (multipart, ONE.replace("Content-Range: bytes 2-6/9\r\n", "")),
             (multipart, ONE.replace("2-6/9", "*/9")),
-            (multipart, ONE.replace("2-6/9", "2-6/9\r\nContent-Range: bytes 2-6/8")),
+            (
+                multipart,
+                ONE.replace("2-6/9", "2-6/9\r\nContent-Range: bytes 2-6/8"),
+            ),
             (multipart, ONE.replace("Content-Type:", "Content-Type")),
             (multipart, "--b--".to_owned()),
             (multipart, String::new()),

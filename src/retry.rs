@@ -163,6 +163,14 @@ impl Failure {
         matches!(self, Failure::Network(Fault::Goaway { code: 0 }))
     }
 
+    /// Whether no connection came about.
+    pub fn is_unreachable(&self) -> bool {
+        let Failure::Network(fault) = self else {
+            return false;
+        };
+        matches!(fault, Fault::Connect | Fault::ConnectTimeout)
+    }
+
     /// Whether the request was sent on a connection that is not for its host (RFC 9110 §15.5.20): it needs another.
     pub fn is_misdirected(&self) -> bool {
         matches!(self, Failure::Status { code: 421, .. })

@@ -41,6 +41,7 @@ mod stream;
 mod system_access;
 mod system_browsers;
 mod system_chaos;
+mod system_order;
 mod system_resumption;
 mod system_servers;
 mod verify;

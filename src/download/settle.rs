@@ -30,6 +30,8 @@ const DEAD: Duration = Duration::from_secs(10);
 pub(super) enum Trouble {
     Disk(sink::Error),
     Net(Problem),
+    /// Another node of the host answered than the one to keep to.
+    Elsewhere,
 }
 
 impl<T: Into<Problem>> From<T> for Trouble {
@@ -77,8 +79,17 @@ impl File<'_> {
                 return Ok(Next::GoOn);
             }
             Err(Trouble::Disk(error)) => return Err(error.into()),
+            Err(Trouble::Elsewhere) => {
+                // Asked again where it was begun; who asks there gets no such answer.
+                self.requeue(id, Outcome::Void);
+                return Ok(Next::GoOn);
+            }
             Err(Trouble::Net(problem)) => problem,
         };
+        if problem.failure.is_unreachable() && self.pinned.replace(false) {
+            // That node is gone, and the others have no such file.
+            self.node.set(None);
+        }
         if ended.place.mirror.is_some() {
             return self.settle_mirror(id, &ended.place, problem);
         }

@@ -4,14 +4,14 @@
 //! go on. It may be overdrawn by one callback's bytes (16 KiB), because libcurl delivers all or nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use curl::easy::{Handler, InfoType, WriteError};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::tls::sessions::{self, Shared};
-use super::{BLOCK, Block, Error, Event, Options, hooks, tls, trace};
+use super::{BLOCK, Block, Error, Event, Options, Told, hooks, setup, tls, trace};
 use crate::fingerprint::Fingerprint;
 use crate::http::{Head, Headers, Protocol};
 use crate::retry::Fault;
@@ -20,8 +20,10 @@ use crate::retry::Fault;
 pub(super) struct Body {
     /// The other end is the flow's `Transfer`.
     events: UnboundedSender<Event>,
-    /// Gets the number of streams that the server takes, before the head is sent.
-    streams: Arc<AtomicU32>,
+    /// Filled before the head is sent.
+    told: Arc<Told>,
+    /// Whether the address at the other end of the connection is the host's, and not a proxy's.
+    direct: bool,
     /// Address of the easy handle this belongs to; 0 before it has one.
     handle: usize,
     /// Worn by the connection, if this transfer opens one.
@@ -54,11 +56,12 @@ impl Body {
         options: &Options,
         sessions: &Shared,
         events: UnboundedSender<Event>,
-        streams: Arc<AtomicU32>,
+        told: Arc<Told>,
     ) -> Self {
         Self {
             events,
-            streams,
+            told,
+            direct: false,
             handle: 0,
             fingerprint: options.fingerprint.clone(),
             sessions: sessions.clone(),
@@ -80,6 +83,16 @@ impl Body {
 
     pub(super) fn set_handle(&mut self, address: usize) {
         self.handle = address;
+    }
+
+    /// Notes that no proxy stands between.
+    pub(super) fn goes_directly(&mut self) {
+        self.direct = true;
+    }
+
+    /// Whether no head has come.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.head.is_some()
     }
 
     pub(super) fn url(&self) -> &str {
@@ -138,7 +151,15 @@ impl Body {
     /// The server may change its mind at any time.
     fn note_streams(&self) {
         if let Some(streams) = hooks::most_streams(self.handle) {
-            self.streams.store(streams, Ordering::Relaxed);
+            self.told.streams.store(streams, Ordering::Relaxed);
+        }
+    }
+
+    fn note_node(&self) {
+        if self.direct
+            && let Some(node) = setup::node(self.handle)
+        {
+            let _ = self.told.node.set(node);
         }
     }
 
@@ -165,6 +186,7 @@ impl Handler for Body {
         {
             self.head = None;
             self.note_streams();
+            self.note_node();
             self.send(Event::Head(head));
         }
         true

@@ -20,10 +20,11 @@ mod stretch;
 mod tls;
 mod trace;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -153,6 +154,17 @@ pub struct Request {
     pub kind: Kind,
     /// What it brings for the shape's places.
     pub places: Places,
+    /// The one address of the host to ask, whatever others it has; `None` = any. Nothing where a proxy stands between.
+    pub node: Option<IpAddr>,
+}
+
+/// What the driver knows of a transfer's connection by the time of its head.
+#[derive(Debug)]
+struct Told {
+    /// See [`Transfer::streams`].
+    streams: AtomicU32,
+    /// See [`Transfer::node`]; not set through a proxy.
+    node: OnceLock<IpAddr>,
 }
 
 /// Consecutive bytes of a body.
@@ -184,7 +196,7 @@ enum Command {
         id: Id,
         request: Box<Request>,
         events: UnboundedSender<Event>,
-        streams: Arc<AtomicU32>,
+        told: Arc<Told>,
     },
     /// That many body bytes were taken; as many more may come.
     Grant {
@@ -247,17 +259,20 @@ impl Client {
             .next
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (events, receiver) = unbounded_channel();
-        let streams = Arc::new(AtomicU32::new(u32::MAX));
+        let told = Arc::new(Told {
+            streams: AtomicU32::new(u32::MAX),
+            node: OnceLock::new(),
+        });
         self.0.send(Command::Start {
             id,
             request: Box::new(request),
             events,
-            streams: Arc::clone(&streams),
+            told: Arc::clone(&told),
         });
         Transfer {
             id,
             events: receiver,
-            streams,
+            told,
             client: self.clone(),
             taken: 0,
             stretch: None,
@@ -312,8 +327,8 @@ impl Drop for Inner {
 pub struct Transfer {
     id: Id,
     events: UnboundedReceiver<Event>,
-    /// See [`Transfer::streams`].
-    streams: Arc<AtomicU32>,
+    /// Filled by the driver before it sends the head.
+    told: Arc<Told>,
     client: Client,
     /// Body bytes taken since the last grant.
     taken: usize,
@@ -328,7 +343,13 @@ impl Transfer {
     /// (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113 §6.5.2); no limit where it states none.
     #[must_use]
     pub fn streams(&self) -> usize {
-        usize::try_from(self.streams.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+        usize::try_from(self.told.streams.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+
+    /// The address of the host that answers, known with the head of the answer; `None` where a proxy stands between.
+    #[must_use]
+    pub fn node(&self) -> Option<IpAddr> {
+        self.told.node.get().copied()
     }
 
     /// Makes `length` bytes the whole body, of which `read` has the first ones, as they were read already: they come once

@@ -56,6 +56,11 @@ mod tests {
         }
         let told: Vec<_> = told.iter().map(|it| (it.offset, &it.bytes[..])).collect();
         assert_eq!(told, [(0, &b"he"[..]), (2, b"l"), (3, b"lo")]);
-        assert_eq!(Stretch::new(Bytes::from_static(b"hello"), 2).waiting().map(|it| it.bytes), Some("he".into()));
+        assert_eq!(
+            Stretch::new(Bytes::from_static(b"hello"), 2)
+                .waiting()
+                .map(|it| it.bytes),
+            Some("he".into())
+        );
     }
 }

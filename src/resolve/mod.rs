@@ -357,6 +357,7 @@ async fn arrive(visit: &Visit<'_>, start: &Url, asked: &Asked<'_>) -> Result<Arr
             url: plain(&url),
             kind: asked.kind,
             places,
+            node: None,
         });
         let head = part::head_of_range(&mut transfer).await?;
         visit.session.learn(&url, &head, visit.now)?;

@@ -1,5 +1,6 @@
 //! Section C: whether two answers are about the same file.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,10 +11,12 @@ use sha2::Sha256;
 
 use super::case::{BEGINNING, Case, End, Mode, Play, first, plain_requests, range_of};
 use super::section;
+use crate::common::hs::Hs;
+use crate::common::node::Node;
 use crate::common::origin::server::content::{self, Body};
 use crate::common::origin::server::files::Resource;
 use crate::common::origin::server::script::{Act, Point, Reply, Request};
-use crate::common::origin::{MIB, Site, asks_range, most_served};
+use crate::common::origin::{MIB, Site, Via, asks_range, most_served};
 
 section!(
     c01, c02, c03, c04, c05, c06, c07, c08, c09, c10, c11, c12, c13
@@ -187,7 +190,13 @@ fn c04() -> Case {
     Case::new(
         "C04",
         "two nodes have different ETags for the same bytes",
-        "treated as a change: begun anew, and given up if it goes on; never mixed",
+        "it goes on with the address at which it was begun; behind one address it counts as a change: begun anew, and given up if it goes on; never mixed",
+    )
+    .play(
+        Play::scene(at_two_addresses)
+            .what("at two addresses")
+            .over(super::case::EVERYWHERE)
+            .modes(super::case::EVERY_MODE),
     )
     .play(
         Play::slices()
@@ -201,7 +210,61 @@ fn c04() -> Case {
             .origin(nodes(usize::MAX))
             .ends_apart(End::WholeOr(NETWORK), End::WholeOr(CHANGED)),
     )
-    .unmet("it is not tried to stay with one of the nodes by its address")
+}
+
+/// A host with two addresses, each with a tag of its own, and, so that it shows which of them was used, with bytes of its
+/// own. The first takes one connection; when the second was met, it takes more.
+fn at_two_addresses(via: Via, mode: Mode) {
+    let node = |seed, tag: &str| Resource {
+        etag: Some(tag.to_owned()),
+        limit: Some(20 * MIB),
+        ..Resource::new(seed, SIZE)
+    };
+    let is_first = first(1);
+    let one = Site::behaving(via, move |_, reply| match is_first() {
+        true => reply.fault(Point::Body(300_000), Act::Close),
+        false => reply,
+    });
+    one.set("/x.bin", node(11, "\"one\""));
+    let other = Site::new(via);
+    other.set("/x.bin", node(12, "\"other\""));
+    let is_first = first(1);
+    let at = |last| IpAddr::from([127, 0, 0, last]);
+    let first_node = Node::new(at(1), 0, one.port(), move |door| {
+        if is_first() {
+            door.shut();
+        }
+    });
+    let door = first_node.door();
+    let port = first_node.port();
+    let _other_node = Node::new(at(2), port, other.port(), move |_| door.open());
+
+    let hs = Hs::trusting_pem(&[one.ca_pem(), other.ca_pem()].concat());
+    let url = one
+        .url("/x.bin")
+        .replace(&one.authority(), &format!("localhost:{port}"));
+    let resolve = format!("localhost:{port}:127.0.0.1,127.0.0.2");
+    let mut arguments = vec!["-t", "4", "--resolve", &resolve, &url];
+    let mut play = Play::of(SIZE);
+    play.resource = node(11, "\"one\"");
+    match mode {
+        Mode::Cold => {}
+        Mode::Resumed => super::drive::leave_behind(&hs.dir(), &url, &play),
+        Mode::Stream => arguments.push("-s"),
+    }
+    let done = hs.run(&arguments);
+    let story = format!("{}{}\nand{}", done.stderr, one.story(), other.story());
+    assert_eq!(done.code, Some(0), "{story}");
+    match mode {
+        Mode::Stream => assert!(done.bytes == play.bytes(), "{story}"),
+        Mode::Cold | Mode::Resumed => hs.assert_only("x.bin", &play.bytes()),
+    }
+    assert!(
+        !other.exchanges().is_empty(),
+        "the other was not met: {story}"
+    );
+    nobody_begins_anew(&one, mode);
+    assert_eq!(plain_requests(&other), 0, "{story}");
 }
 
 fn c05() -> Case {
@@ -603,7 +666,11 @@ fn c13() -> Case {
         assert!((least..=downloads).contains(&plain), "{plain} downloads");
     };
     let small = right(&Play::small());
-    let wrong = |play: Play| play.options(&["--checksum", WRONG]).ends(End::Corrupt).asked(twice);
+    let wrong = |play: Play| {
+        play.options(&["--checksum", WRONG])
+            .ends(End::Corrupt)
+            .asked(twice)
+    };
     Case::new(
         "C13",
         "the checksum is wrong at the end",

@@ -142,6 +142,13 @@ impl Site {
         rest.trim_end_matches('/').to_owned()
     }
 
+    /// Where it listens, on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        let authority = self.authority();
+        let (_, port) = authority.rsplit_once(':').unwrap();
+        port.parse().unwrap()
+    }
+
     /// The certificate to trust, PEM.
     pub fn ca_pem(&self) -> &str {
         &self.origin.ca_pem

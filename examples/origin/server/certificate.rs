@@ -27,12 +27,13 @@ pub enum KeyKind {
 /// A certificate for this machine and `address`, valid from yesterday for a month, and its key.
 pub fn certificate(kind: KeyKind, address: IpAddr) -> Result<(X509, PKey<Private>), ErrorStack> {
     let key = key(kind)?;
-    let mut name = X509NameBuilder::new()?;
-    // Of its own, so that an authority is found by its name.
-    name.append_entry_by_text("CN", &format!("demonstration origin, {kind:?}"))?;
-    let name = name.build();
     let mut serial = BigNum::new()?;
     serial.rand(127, MsbOption::MAYBE_ZERO, false)?;
+    let mut name = X509NameBuilder::new()?;
+    // Of its own, so that an authority is found by its name.
+    let own = format!("demonstration origin, {kind:?} {}", serial.to_hex_str()?);
+    name.append_entry_by_text("CN", &own)?;
+    let name = name.build();
 
     let mut builder = X509::builder()?;
     builder.set_version(2)?;
@@ -51,6 +52,7 @@ pub fn certificate(kind: KeyKind, address: IpAddr) -> Result<(X509, PKey<Private
     builder.append_extension(&constraints)?;
     let names = SubjectAlternativeName::new()
         .dns("localhost")
+        .dns("files.test")
         .ip("127.0.0.1")
         .ip("::1")
         .ip(&address.to_string())
