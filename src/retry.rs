@@ -294,12 +294,10 @@ pub fn verdict(
             after: Duration::ZERO,
         },
         Course::Free => Verdict::Retry { after: after() },
-        // The first attempts may have failed by something else.
-        Course::Reresolve if attempts <= BRIEF => Verdict::Reresolve,
-        Course::ReresolveThenRetry if attempts <= 1 => Verdict::Reresolve,
-        Course::ReresolveThenRetry => retry_if(within(BRIEF), after()),
+        // An address may expire during an outage, so however many attempts that took, they say nothing of it.
+        Course::Reresolve => Verdict::Reresolve,
         Course::Restart => Verdict::Restart,
-        Course::Reresolve | Course::Fatal => Verdict::Fatal,
+        Course::Fatal => Verdict::Fatal,
     }
 }
 
@@ -337,10 +335,8 @@ enum Course {
     Briefly,
     /// At no cost, since the server did no work on it; still slower each time.
     Free,
-    /// Once, then give up.
+    /// Where it is now is asked; whoever asks counts how often that was in vain.
     Reresolve,
-    /// Once, then briefly: a 403 may be an expired URL or a server that is asked too much.
-    ReresolveThenRetry,
     Restart,
     Fatal,
 }
@@ -390,9 +386,8 @@ fn course_of_status(code: u16) -> Course {
         // wants what we cannot do: method, version, negotiation, extension, a login in the network
         501 | 505 | 506 | 510 | 511 => Course::Fatal,
         500..=599 => Course::Retry,
-        403 => Course::ReresolveThenRetry,
         // signed URLs and cookies that have expired; a mirror that lost the file
-        400 | 401 | 404 | 410 | 416 => Course::Reresolve,
+        400 | 401 | 403 | 404 | 410 | 416 => Course::Reresolve,
         412 => Course::Restart,
         // successes that carry no file, redirects that led nowhere, errors of ours, statuses that do not exist
         0..=407 | 409..=499 | 600..=u16::MAX => Course::Fatal,
@@ -463,18 +458,14 @@ mod tests {
             .chain((500..600).filter(|code| ![501, 505, 506, 510, 511].contains(code)))
             .collect();
         assert_eq!(codes(1, |v| matches!(v, Verdict::Retry { .. })), retried);
-        assert_eq!(
-            codes(1, |v| *v == Verdict::Reresolve),
-            [400, 401, 403, 404, 410, 416]
-        );
         assert_eq!(codes(1, |v| *v == Verdict::Restart), [412]);
-        assert_eq!(
-            codes(3, |v| *v == Verdict::Reresolve),
-            [400, 401, 404, 410, 416]
-        );
-        assert_eq!(codes(4, |v| *v == Verdict::Reresolve), [0; 0]);
-        assert!(retries(&status(403), 2) && !retries(&status(403), 4));
-        assert!(!retries(&status(404), 2));
+        // Whatever failed before, such as all of an outage.
+        for attempts in [0, 1, 4, 1000] {
+            assert_eq!(
+                codes(attempts, |v| *v == Verdict::Reresolve),
+                [400, 401, 403, 404, 410, 416]
+            );
+        }
     }
 
     #[test]

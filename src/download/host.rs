@@ -172,6 +172,8 @@ impl Gate {
             let pauses = host.pauses().saturating_add(1);
             let pause = retry::backoff(pauses, policy, fastrand::u64(..)).min(LONGEST_OUTAGE);
             host.struck(pause, now);
+        } else {
+            host.reached();
         }
         let after = (host.aimd().limit(now), host.opens(now));
         let changed = after.0 < before.0 || after.1 > before.1;

@@ -58,9 +58,10 @@ impl Host {
         let Some(outage) = &self.outage else {
             return self.aimd.limit(now).saturating_sub(self.in_flight);
         };
-        let probing = outage
-            .probe
-            .is_some_and(|since| now.saturating_duration_since(since) < PROBE);
+        let probing = self.in_flight > 0
+            && outage
+                .probe
+                .is_some_and(|since| now.saturating_duration_since(since) < PROBE);
         if now < outage.until || probing {
             0
         } else {
@@ -108,6 +109,11 @@ impl Host {
     pub fn shift(&mut self, before: (usize, usize), after: (usize, usize)) {
         self.in_flight = (self.in_flight + after.0).saturating_sub(before.0);
         self.running = (self.running + after.1).saturating_sub(before.1);
+    }
+
+    /// Notes that a request failed in a way that takes a host which is there.
+    pub fn reached(&mut self) {
+        self.recovered();
     }
 
     /// Notes that a request was answered as it should be.
@@ -188,6 +194,7 @@ mod tests {
         let now = now + SECOND;
         assert_eq!(host.free(now), 1);
         host.begun(now);
+        host.shift((0, 0), (1, 0));
         assert_eq!(host.free(now), 0);
         // The probe fails: a second pause, the longer for it.
         assert_eq!(host.pauses(), 1);
@@ -196,7 +203,7 @@ mod tests {
         let now = now + 4 * SECOND;
         host.begun(now);
         host.accepted(now);
-        assert_eq!((host.free(now), host.pauses()), (20, 0));
+        assert_eq!((host.free(now), host.pauses()), (19, 0));
     }
 
     #[test]
@@ -218,8 +225,25 @@ mod tests {
             host.struck(SECOND, now);
         }
         host.begun(now + SECOND);
+        host.shift((0, 0), (1, 0));
         assert!(host.is_closed(now + 2 * SECOND));
         assert_eq!(host.free(now + SECOND + PROBE), 1);
+        // Given up without a word.
+        host.shift((1, 0), (0, 0));
+        assert_eq!(host.free(now + 2 * SECOND), 1);
+    }
+
+    #[test]
+    fn a_probe_that_fails_otherwise_than_by_an_outage_ends_it() {
+        let now = Instant::now();
+        let mut host = host(now);
+        for _ in 0..3 {
+            host.struck(SECOND, now);
+        }
+        host.begun(now + SECOND);
+        host.shift((0, 0), (1, 0));
+        host.reached();
+        assert_eq!((host.free(now + SECOND), host.pauses()), (19, 0));
     }
 
     #[test]
