@@ -28,8 +28,7 @@ impl Call {
 
     /// Whether its first argument is a file of this name, or a name that ends so.
     fn is_of(&self, file: &str) -> bool {
-        let first = self.text.split(',').next().unwrap_or_default();
-        let first = first.split(") = ").next().unwrap_or_default();
+        let first = self.text.split_inclusive('>').next().unwrap_or_default();
         first.ends_with(&format!("/{file}>"))
     }
 
@@ -82,9 +81,9 @@ fn calls(trace: &str) -> Vec<Call> {
 
 /// Where a pwrite of the part went.
 fn written(call: &Call) -> ByteRange {
-    let (arguments, count) = call.text.rsplit_once(") = ").unwrap();
+    let (arguments, count) = call.text.rsplit_once(')').unwrap();
     let (_, offset) = arguments.rsplit_once(", ").unwrap();
-    let (offset, count): (u64, u64) = (offset.parse().unwrap(), count.trim().parse().unwrap());
+    let (offset, count): (u64, u64) = (offset.parse().unwrap(), count.trim_start_matches([' ', '=']).parse().unwrap());
     ByteRange::new(offset, offset + count)
 }
 
