@@ -33,10 +33,11 @@ mod platform;
 mod schema;
 
 /// Functions of nghttp2 and BoringSSL whose callers in libcurl are led through `src/net/hooks.rs`.
-const HOOKS: [&str; 13] = [
+const HOOKS: [&str; 14] = [
     "SSL_connect",
     "SSL_new",
     "SSL_write",
+    "nghttp2_option_set_no_auto_window_update",
     "nghttp2_session_callbacks_set_on_frame_recv_callback",
     "nghttp2_session_callbacks_set_on_stream_close_callback",
     "nghttp2_session_callbacks_set_send_callback",

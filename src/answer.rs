@@ -757,7 +757,8 @@ mod tests {
             };
             ask(status, fields)
         };
-        assert_eq!(with(206, "\"v2\"", MON), Err(Refusal::Changed));
+        assert_eq!(with(206, "\"v2\"", MON), Err(Refusal::Twin));
+        assert_eq!(with(206, "\"v2\"", "another date"), Err(Refusal::Changed));
         assert!(with(206, "\"v1\"", "another date").is_ok());
         assert!(with(206, "W/\"v1\"", MON).is_ok());
         assert_eq!(with(206, "W/\"v1\"", "another date"), Err(Refusal::Changed));

@@ -163,6 +163,11 @@ impl Failure {
         matches!(self, Failure::Network(Fault::Goaway { code: 0 }))
     }
 
+    /// Whether the server has it, and not for us, at least for now.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Failure::Status { code: 403, .. })
+    }
+
     /// Whether no connection came about.
     pub fn is_unreachable(&self) -> bool {
         let Failure::Network(fault) = self else {

@@ -16,6 +16,7 @@ mod batch;
 mod cases;
 mod checksums;
 mod common;
+mod connections;
 mod download;
 mod dry_run;
 mod errors;

@@ -83,7 +83,10 @@ fn calls(trace: &str) -> Vec<Call> {
 fn written(call: &Call) -> ByteRange {
     let (arguments, count) = call.text.rsplit_once(')').unwrap();
     let (_, offset) = arguments.rsplit_once(", ").unwrap();
-    let (offset, count): (u64, u64) = (offset.parse().unwrap(), count.trim_start_matches([' ', '=']).parse().unwrap());
+    let (offset, count): (u64, u64) = (
+        offset.parse().unwrap(),
+        count.trim_start_matches([' ', '=']).parse().unwrap(),
+    );
     ByteRange::new(offset, offset + count)
 }
 

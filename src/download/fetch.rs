@@ -44,11 +44,14 @@ pub(super) async fn fetch(job: &Job<'_>, sink: Sink<'_>, opening: Opening) -> Re
         from,
         resumed,
     } = opening;
-    let in_ranges = resource.ranges != Ranges::No && !job.no_ranges.get();
+    let context = job.context;
+    let gate = (context.hosts).gate(&resource.url, context.threads, Context::now());
+    // What is continued is being served as a range already.
+    let is_single = job.no_ranges.get() || (gate.is_single() && !resumed);
+    let in_ranges = resource.ranges != Ranges::No && !is_single;
     match resource.entity.length {
         Some(length) if in_ranges && job.may_be_put_together(&resource) => {
             let file = File::new(job, sink, resource, length, &transfer);
-            // What is continued is being served as a range already.
             file.proven.set(resumed);
             file.run(transfer, from).await
         }
@@ -106,6 +109,8 @@ pub(super) struct File<'a> {
     pub(super) limit: Cell<usize>,
     /// Whether a range was seen to be served. Until then the body that opened the file is not let go.
     pub(super) proven: Cell<bool>,
+    /// Ranges that were not served as such since one was.
+    pub(super) ignored: Cell<u32>,
     /// Requests that are being served.
     pub(super) served: Cell<usize>,
     /// Whether the original URL is being asked; no request begins meanwhile.
@@ -159,6 +164,7 @@ impl<'a> File<'a> {
             schedule: RefCell::new(Schedule::new(sink.done().complement(length), options)),
             limit: Cell::new(limit),
             proven: Cell::new(false),
+            ignored: Cell::new(0),
             served: Cell::new(0),
             resolving: Cell::new(false),
             barren: Cell::new(0),

@@ -24,6 +24,9 @@ use crate::sink::{self, Identity, Sink};
 /// Beginning anew, or at the original URL, this often without one new byte between ends the file.
 const MAX_ROUNDS: u32 = 4;
 
+/// How often an address that denies the rest of a file is asked again for it, before all of the file is asked for.
+const DENIALS: u32 = 2;
+
 /// Pauses from here on are noticed by whoever waits.
 const NOTICED: Duration = Duration::from_secs(1);
 
@@ -131,7 +134,16 @@ impl<'a> Job<'a> {
                 (Failure::Network(_), None) => self.first_verdict(&problem.failure, attempt),
                 _ => self.verdict(&problem.failure, attempt),
             };
-            if earlier.is_some() && matches!(verdict, Verdict::Restart | Verdict::Reresolve) {
+            // A fresh address may not be known everywhere yet, or be asked too much: that passes, and a body from the first
+            // byte would be no better.
+            let is_passing = earlier.is_some() && problem.failure.is_forbidden();
+            if is_passing && attempt <= DENIALS && self.context.policy.retries > 0 {
+                let after = retry::backoff(attempt, &self.context.policy, fastrand::u64(..));
+                self.pause(&problem, after).await?;
+                continue;
+            }
+            let gives_way = is_passing || matches!(verdict, Verdict::Restart | Verdict::Reresolve);
+            if earlier.is_some() && gives_way {
                 self.retrying(&problem, Duration::ZERO);
                 (earlier, attempt) = (None, 0);
                 continue;
@@ -252,9 +264,10 @@ impl<'a> Job<'a> {
     pub(super) async fn fetch(&self, sink: Sink<'_>, mut opening: Opening) -> Result<(), Error> {
         let (mut rounds, mut restarts) = (0, 0);
         let mut entity = opening.resource.entity.clone();
+        // What came before was waiting of our own.
+        self.note_life();
         loop {
             let had = sink.done().len();
-            self.note_life();
             let (problem, opened) = match fetch::fetch(self, sink, opening).await {
                 Ok(()) => return Ok(()),
                 Err(Stop::Fatal(error)) => return Err(error),

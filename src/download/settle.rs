@@ -20,6 +20,9 @@ use crate::sink;
 /// Attempts at a range of a server that has served ranges, until it is believed not to.
 const DOUBTS: u32 = 3;
 
+/// Ranges of such a server that are ignored one after the other, until the same: each brings more of the file than is wanted.
+const MOST_IGNORED: u32 = 8;
+
 /// How often the original URL is asked for another address without a range being served from any.
 const MOST_BARREN: u32 = 3;
 
@@ -110,8 +113,11 @@ impl File<'_> {
         let attempts = self.schedule.borrow().attempts_without_progress(id);
         if let Failure::Refused(refusal) = &problem.failure
             && refusal.meaning() == Meaning::NoRanges
-            && !(self.proven.get() && attempts <= DOUBTS)
+            && self.has_no_ranges(attempts)
         {
+            if !self.proven.get() {
+                ended.place.share.gate.serves_no_ranges();
+            }
             return self.go_on_alone(id, problem, opened);
         }
         match self.job.verdict(&problem.failure, attempts) {
@@ -128,6 +134,13 @@ impl File<'_> {
                 Ok(Next::GoOn)
             }
         }
+    }
+
+    /// Whether a range that was not served means that none is, after so many attempts at it.
+    fn has_no_ranges(&self, attempts: u32) -> bool {
+        let ignored = self.ignored.get() + 1;
+        self.ignored.set(ignored);
+        !self.proven.get() || attempts > DOUBTS || ignored > MOST_IGNORED
     }
 
     fn requeue(&self, id: ChunkId, outcome: Outcome) {

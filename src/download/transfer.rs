@@ -171,6 +171,7 @@ impl File<'_> {
             self.limit.set(usize::MAX);
         }
         self.barren.set(0);
+        self.ignored.set(0);
         self.moved.notify_waiters();
     }
 

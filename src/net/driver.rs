@@ -118,6 +118,7 @@ impl Driver {
             if let Err(error) = self.multi.perform() {
                 self.fail_all(&error);
             }
+            self.wake_orphans();
             self.collect();
             // An empty first look means that nothing is waiting in a socket: what has come so far is passed on, and
             // then the thread may sleep. The look may swallow a wakeup, hence the commands are drained again.
@@ -279,6 +280,18 @@ impl Driver {
             easy.get_mut().end(result);
         }
         self.start_waiting();
+    }
+
+    /// Has libcurl look at transfers whose HTTP/2 session nghttp2 has ended, as for a body that is shorter than it was to be.
+    /// The server may keep such a connection open and say no more.
+    fn wake_orphans(&self) {
+        for orphan in hooks::orphans() {
+            let mut active = self.active.values();
+            if let Some(handle) = active.find(|handle| handle.raw() as usize == orphan) {
+                // To go on runs the transfer, paused or not. It fails only for one that is not in a transfer any more.
+                let _ = handle.unpause_write();
+            }
+        }
     }
 
     /// Passes on parts of blocks: all of them when the sockets are empty, else those that waited long.

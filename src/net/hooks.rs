@@ -63,6 +63,11 @@ pub(super) fn unserved(easy: usize) -> Option<Fault> {
     with(|wire| wire.unserved(easy)).flatten()
 }
 
+/// Easy handles whose transfers are over, though libcurl would not look before something comes.
+pub(super) fn orphans() -> Vec<usize> {
+    with(Wire::orphans).unwrap_or_default()
+}
+
 /// How many streams at once the peer of an easy handle's session takes; `None` over HTTP/1.1.
 pub(super) fn most_streams(easy: usize) -> Option<u32> {
     let session = with(|wire| wire.session_of(easy)).flatten()?;

@@ -52,6 +52,8 @@ pub(super) struct Wire {
     frame_received: Option<FrameReceived>,
     /// By address of the easy handle: why the server did not begin what it last asked.
     unserved: HashMap<usize, Fault>,
+    /// Easy handles whose sessions nghttp2 has given up since it was last asked for.
+    orphans: Vec<usize>,
     /// By address of the easy handle: what it will ask. Alive as long as the transfer.
     requested: HashMap<usize, Requested>,
     /// By address of the easy handle: the session and stream it was last given.
@@ -68,6 +70,7 @@ impl Wire {
             stream_closed: None,
             frame_received: None,
             unserved: HashMap::new(),
+            orphans: Vec::new(),
             requested: HashMap::new(),
             streams: HashMap::new(),
             sessions: HashMap::new(),
@@ -141,6 +144,19 @@ impl Wire {
         for (&easy, _) in of_session.filter(|(_, of)| of.1 > last) {
             self.unserved.insert(easy, Fault::Goaway { code });
         }
+    }
+
+    /// Notes a frame on its way out. Where it ends the session, all of its transfers are over.
+    pub(super) fn sends(&mut self, session: usize, frame: &[u8]) {
+        if self.session(session).gives_up(frame) {
+            let orphans = self.streams.iter().filter(|(_, of)| of.0 == session);
+            self.orphans.extend(orphans.map(|(&easy, _)| easy));
+        }
+    }
+
+    /// The transfers that are over since this was last asked.
+    pub(super) fn orphans(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.orphans)
     }
 
     /// Why the server did not begin what an easy handle asked.
@@ -257,6 +273,26 @@ pub(super) enum Consumed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn transfers_of_a_session_that_is_given_up_are_over() {
+        let fingerprint = crate::fingerprint::find("chrome120").unwrap();
+        let mut wire = Wire::new(Arc::new(fingerprint));
+        for (session, easy) in [(7, 100), (8, 200)] {
+            wire.open(session);
+            let request = Requested {
+                headers: Vec::new(),
+                priority: None,
+            };
+            wire.expect(easy, request);
+            wire.submitted(session, 1, easy);
+        }
+        let goaway = |code| [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, code];
+        wire.sends(7, &goaway(0));
+        assert_eq!(wire.orphans(), [0; 0]);
+        wire.sends(7, &goaway(1));
+        assert_eq!((wire.orphans(), wire.orphans()), (vec![100], vec![]));
+    }
 
     #[test]
     fn what_a_server_did_not_begin_is_known_until_it_is_asked_again() {

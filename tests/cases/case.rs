@@ -98,6 +98,8 @@ pub enum End {
     Bytes(Arc<Vec<u8>>),
     /// This exit code and words, and no file of that name. What is kept of it is right; so is what standard output has.
     Fails(i32, &'static str),
+    /// As `Fails`, and not one byte of an answer was used: nothing is on disk but what was there, nothing on standard output.
+    Refused(i32, &'static str),
     /// As `Whole`, or as `Fails` with this code.
     WholeOr(i32),
     /// One of these exit codes, and no file of that name.

@@ -188,7 +188,7 @@ fn e07() -> Case {
         Play::small()
             .what(what)
             .origin(move || move |_, _| status(code))
-            .ends(End::Fails(NETWORK, words))
+            .ends(End::Refused(NETWORK, words))
             .asked(|site, _| assert_eq!(site.exchanges().len(), 1, "asked again for nothing"))
     };
     Case::new("E07", "431 and 414", "the end at once")

@@ -12,6 +12,7 @@ type SendCallback =
     unsafe extern "C" fn(*mut ng::nghttp2_session, *const u8, usize, c_int, *mut c_void) -> isize;
 
 unsafe extern "C" {
+    fn __real_nghttp2_option_set_no_auto_window_update(option: *mut ng::nghttp2_option, on: c_int);
     fn __real_nghttp2_session_callbacks_set_send_callback(
         callbacks: *mut ng::nghttp2_session_callbacks,
         send: Option<SendCallback>,
@@ -56,6 +57,24 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
+/// Frames of streams that are closed, and other oddities, for which nghttp2 ends a session: so many at once, and so many more
+/// each second. Its own limits, 1000 and 33, are met by whoever lets go of a few bodies on a fast line.
+const ODDITIES: (u64, u64) = (1 << 20, 1 << 16);
+
+/// libcurl sets this for every session that it opens, and no limit to oddities.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_nghttp2_option_set_no_auto_window_update(
+    option: *mut ng::nghttp2_option,
+    on: c_int,
+) {
+    // SAFETY: the caller's arguments, unchanged.
+    unsafe { __real_nghttp2_option_set_no_auto_window_update(option, on) };
+    if with(|_| ()).is_some() {
+        // SAFETY: the caller's option, which is alive.
+        unsafe { ng::nghttp2_option_set_glitch_rate_limit(option, ODDITIES.0, ODDITIES.1) };
+    }
+}
+
 /// Puts our send callback before libcurl's.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __wrap_nghttp2_session_callbacks_set_send_callback(
@@ -80,6 +99,7 @@ unsafe extern "C" fn send_frame(
     };
     // SAFETY: nghttp2 passes `length` readable bytes.
     let frame = unsafe { slice::from_raw_parts(bytes, length) };
+    with(|wire| wire.sends(session as usize, frame));
     if with(|wire| wire.session(session as usize).is_farewell(frame)) == Some(true) {
         return isize::try_from(length).unwrap_or(isize::MAX);
     }
@@ -162,6 +182,11 @@ pub(super) unsafe fn consume(session: *mut ng::nghttp2_session, stream: i32, siz
 /// `session` must be alive.
 unsafe fn update_windows(session: *mut ng::nghttp2_session, updates: &[(i32, i32)]) -> c_int {
     for &(stream, increment) in updates {
+        let increment = match stream {
+            // SAFETY: the session is alive, as the caller vouches.
+            0 => unsafe { owed(session, increment) },
+            _ => increment,
+        };
         // SAFETY: the caller vouches for the session; so many bytes were received and not acknowledged.
         let result = unsafe { __real_nghttp2_submit_window_update(session, 0, stream, increment) };
         if result != 0 {
@@ -169,6 +194,20 @@ unsafe fn update_windows(session: *mut ng::nghttp2_session, updates: &[(i32, i32
         }
     }
     0
+}
+
+/// What a connection is owed when it gets an update of `least`. Bytes of streams that were given up are ignored by nghttp2, which
+/// counts them by itself and forgets the count with each update of ours: a window that shrank with every cancelled transfer
+/// would end up closed.
+///
+/// # Safety
+/// `session` must be alive.
+unsafe fn owed(session: *mut ng::nghttp2_session, least: i32) -> i32 {
+    // SAFETY: as the caller vouches; the function only reads.
+    let received = unsafe { ng::nghttp2_session_get_effective_recv_data_length(session) };
+    let held = with(|wire| wire.session(session as usize).all_held()).unwrap_or_default();
+    let held = i32::try_from(held).unwrap_or(i32::MAX);
+    received.saturating_sub(held).max(least)
 }
 
 /// libcurl moves windows to its own sizes, and to zero and back for a pause. The connection's becomes the browser's;

@@ -87,6 +87,11 @@ impl Session {
             .is_some()
     }
 
+    /// Bytes that are held back, of all streams.
+    pub(in crate::net) fn all_held(&self) -> usize {
+        self.held.values().sum()
+    }
+
     /// Adds `size` bytes to what a stream is owed; all of it, once it is `enough`.
     pub(super) fn credit(&mut self, stream: i32, size: usize, enough: u32) -> Option<i32> {
         let due = self.due.entry(stream).or_default();
@@ -102,6 +107,13 @@ impl Session {
         self.remainder == 0
             && FrameHead::read(frame).is_some_and(|head| head.kind == GOAWAY)
             && frame.get(FRAME_HEAD + 4..FRAME_HEAD + 8) == Some(&[0; 4])
+    }
+
+    /// Whether nghttp2 ends the session with this frame, because the peer broke the rules.
+    pub(in crate::net) fn gives_up(&self, frame: &[u8]) -> bool {
+        self.remainder == 0
+            && FrameHead::read(frame).is_some_and(|head| head.kind == GOAWAY)
+            && !self.is_farewell(frame)
     }
 
     /// The frame to send instead of `frame`, if that is a request's HEADERS. It must come back by [`Session::keep`] or
