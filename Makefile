@@ -78,14 +78,15 @@ install: ## put hs, its manual and completions into PREFIX (/usr/local if writab
 uninstall: ## remove it again
 	@rm -f '$(BINDIR)/hs' '$(MANUAL)' '$(BASH)' '$(ZSH)' '$(FISH)' && echo 'removed $(BINDIR)/hs'
 
-dist: ## a release that starts on Debian 11 and later, built in a Debian 11 root (as root; needs debootstrap)
-	@scripts/dist.sh
+dist: ## a release that starts on Debian 11 and later, built in a Debian 11 root (as root; needs debootstrap); DIST=FOLDER
+	@JOBS=$(JOBS) scripts/dist.sh $(if $(DIST),'$(DIST)')
 
 deb: build ## a Debian package of what is built here, in target/debian/ (builds cargo-deb where it is missing)
 	@$(CARGO) deb --version >/dev/null 2>&1 || $(CARGO) install --locked -j $(JOBS) cargo-deb@$(CARGO_DEB)
-	@mkdir -p $(TARGET)/package
-	@$(TARGET)/release/hs man >$(TARGET)/package/hs.1
-	@for shell in bash zsh fish; do $(TARGET)/release/hs completions $$shell >$(TARGET)/package/hs.$$shell; done
+	@# Where Cargo.toml says that they are, whatever the target directory.
+	@mkdir -p target/package
+	@$(TARGET)/release/hs man >target/package/hs.1
+	@for shell in bash zsh fish; do $(TARGET)/release/hs completions $$shell >target/package/hs.$$shell; done
 	$(CARGO) deb --no-build --no-strip
 
 screens: setup ## the captures and the picture in docs/screens/, from real runs (needs tmux)

@@ -37,7 +37,7 @@ const HOOKS: [&str; 14] = [
     "SSL_connect",
     "SSL_new",
     "SSL_write",
-    "nghttp2_option_set_no_auto_window_update",
+    "nghttp2_option_new",
     "nghttp2_session_callbacks_set_on_frame_recv_callback",
     "nghttp2_session_callbacks_set_on_stream_close_callback",
     "nghttp2_session_callbacks_set_send_callback",

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the release that starts on any Debian from 11 on, and on whatever else has glibc 2.31 or newer: in a Debian 11 root of its
-# own, made by debootstrap, with the Rust toolchain of this machine. Then starts the result in a second, bare root, and has it
-# download a file there.
+# own, made by debootstrap, with the Rust toolchain of this machine. Then starts the result in a second, bare root, has it check
+# its fingerprint, and download a file there.
 #
 # Usage: scripts/dist.sh [FOLDER]      as root; FOLDER, target/dist by default, keeps the roots for the next time
 #
@@ -101,15 +101,21 @@ pack() {
 check_start() {
     tar -C "$dist/bare/root" -xzf "$dist/$name.tar.gz"
     chroot "$dist/bare" "/root/$name/hs" -v
+    chroot "$dist/bare" "/root/$name/hs" fingerprint check chrome120
     python3 -c 'import sys; sys.stdout.buffer.write(bytes(range(256)) * 40000)' >"$dist/sample.bin"
     wanted=$(sha256sum <"$dist/sample.bin" | cut -d ' ' -f 1)
-    (cd "$dist" && exec python3 -m http.server --bind 127.0.0.1 "${DIST_PORT:-18099}") >/dev/null 2>&1 &
+    # On a free port, which it names first.
+    python3 -u -m http.server --bind 127.0.0.1 --directory "$dist" 0 >"$dist/port" 2>/dev/null &
     server=$!
     trap 'kill $server' EXIT
-    sleep 2
-    chroot "$dist/bare" "/root/$name/hs" -nu -o /root/got --checksum "sha256:$wanted" "http://127.0.0.1:${DIST_PORT:-18099}/sample.bin"
+    until grep -q port "$dist/port"; do
+        kill -0 $server
+        sleep 0.2
+    done
+    port=$(sed -n 's/.* port \([0-9]*\).*/\1/p' "$dist/port")
+    chroot "$dist/bare" "/root/$name/hs" -nu -o /root/got --checksum "sha256:$wanted" "http://127.0.0.1:$port/sample.bin"
     cmp "$dist/sample.bin" "$dist/bare/root/got/sample.bin"
-    rm -rf "$dist/bare/root/got" "$dist/bare/root/${name:?}" "$dist/sample.bin"
+    rm -rf "$dist/bare/root/got" "$dist/bare/root/${name:?}" "$dist/sample.bin" "$dist/port"
     echo "dist: $dist/$name.tar.gz starts and downloads on Debian 11"
 }
 

@@ -57,8 +57,8 @@ async fn all(config: &Config, reporter: &Reporter, print: &mut Print<'_>) -> Res
     let (stop, stopped) = watch::channel(None);
     let queue = Queue::new(config)?;
     let context = context(config, reporter.clone(), stopped)?;
-    if let (Some(files), false) = (queue.planned(), config.dry_run) {
-        reporter.send(Update::Planned { files });
+    if !config.dry_run {
+        tell_planned(&context, &queue);
     }
     let work = async {
         match context.chunks.window {
@@ -99,7 +99,10 @@ async fn each(config: &Config, context: &Context, mut queue: Queue) -> Result<u8
             }
             item = queue.next(), if more && running.len() < most => match item {
                 Some(item) => running.push(one(context, item)),
-                None => more = false,
+                None => {
+                more = false;
+                tell_planned(context, &queue);
+            }
             },
             error = context.stopped(), if more && running.is_empty() => {
                 code = common(code, error.exit_code());
@@ -108,6 +111,13 @@ async fn each(config: &Config, context: &Context, mut queue: Queue) -> Result<u8
         }
     }
     Ok(code)
+}
+
+/// Tells how many files there are, once that is known.
+fn tell_planned(context: &Context, queue: &Queue) {
+    if let Some(files) = queue.planned() {
+        context.reporter.send(Update::Planned { files });
+    }
 }
 
 /// Lets the faces catch up, but is not held up by one that has stopped.

@@ -12,27 +12,41 @@ mod trust;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use serde::Serialize;
 
 const EXAMPLES: &str = "\
 Examples:
-  hs https://example.org/big.iso                     download into ./download
-  hs https://example.org/big.iso -t 16 -o ~/isos     sixteen range requests at once
-  hs URL -th sha256 --checksum 9f86d0…               nothing unverified gets the final name
-  hs URL.gz -t 20 -s -q | zcat | wc -l               many connections, one pipe, nothing on disk
-  hs -s URL --checksum sha256:9f86d0… >/dev/null     only verify
-  hs -i urls.txt -o data --manifest data/MD5SUMS     many files, and a list for md5sum -c
-  hs --dry-run -i urls.txt                           how large they are, and whether they fit
+  hs https://example.org/big.iso                  download into ./download
+  hs https://example.org/big.iso -t 16 -o ~/isos  sixteen requests at once
+  hs URL -th sha256 --checksum 9f86d0…            nothing wrong gets a name
+  hs URL.gz -t 20 -s -q | zcat | wc -l            a pipe, nothing on disk
+  hs -s URL --checksum sha256:9f86d0… >/dev/null  only verify
+  hs -i urls.txt -o data --manifest data/MD5SUMS  a list, and one for md5sum -c
+  hs --dry-run -i urls.txt                        how large, does it fit
 
-Every option can also stand in the config file (threads = 20) and in the environment (HS_THREADS=20); the command line
-wins, then the environment. MB is 1024² bytes.
+Every option can also stand in the config file (threads = 20) and in the
+environment (HS_THREADS=20). The command line wins, then the environment.
+MB is 1024² bytes.
 
-Exit codes: 0 complete, 2 usage, 3 checksum or size, 4 network or HTTP, 5 disk, 6 a page instead of the file, 7 the file
-changed in the middle of a stream, 8 target in use, 130 and 143 interrupted (to disk: run the same command again to go
-on), 141 the reader of standard output went away; 1 anything else, and failures of different kinds.";
+Exit codes:
+  0    all files complete, or complete before
+  1    anything not below; of several files, failures of different kinds
+  2    usage or configuration
+  3    checksum or size is wrong
+  4    network or HTTP
+  5    local disk
+  6    a challenge or login page instead of the file
+  7    the file changed on the server in the middle of a stream
+  8    another hs holds the target
+  130, 143   interrupted; to disk, the same command goes on where it stopped
+  141  the reader of standard output went away";
 
 /// Download a file over many range requests, looking like a browser on the wire.
+///
+/// TLS, HTTP/2 and headers are those of the browser that -B names. The file is NAME.part until its size and its checksum hold;
+/// the same command goes on where an interrupted one stopped. With -s the bytes go in order to standard output, and nothing
+/// touches the disk.
 #[derive(Debug, Parser, Serialize)]
 #[command(name = "hs", disable_version_flag = true, arg_required_else_help = false, args_override_self = true,
     args_conflicts_with_subcommands = true, after_long_help = EXAMPLES)]
@@ -114,8 +128,8 @@ impl Cli {
 
     /// The usage line, for whoever has typed nothing.
     #[must_use]
-    pub fn usage() -> String {
-        Self::command().render_usage().to_string()
+    pub fn usage() -> &'static str {
+        "Usage: hs [OPTIONS] URL..., or -i FILE"
     }
 }
 
@@ -135,6 +149,8 @@ fn long_form(argument: OsString) -> OsString {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {

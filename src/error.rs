@@ -194,7 +194,7 @@ fn failure_hint(failure: &Failure) -> &'static str {
                 "the server has another key than --pinnedpubkey names: find out why before you go on"
             }
             Fault::Certificate(_) => {
-                "name its authority with --cacert, or use -k if you trust this host anyway"
+                "name its authority with --cacert (the usual ones come with ca-certificates), or use -k if you trust this host anyway"
             }
             Fault::Unable(_) => "change the option that asks for it, or leave it out",
             Fault::Proxy(_) => {

@@ -129,10 +129,10 @@ pub enum ChecksumError {
     #[error("unknown checksum algorithm {0:?}")]
     Unknown(String),
     /// Something other than hexadecimal digits.
-    #[error("a {0} checksum consists of hexadecimal digits only")]
+    #[error("{0} checksums consist of hexadecimal digits only")]
     NotHex(Algorithm),
     /// As many digits as another algorithm has, or none.
-    #[error("a {algorithm} checksum has {expected} hexadecimal digits, not {got}")]
+    #[error("{algorithm} checksums have {expected} hexadecimal digits, not {got}")]
     Length {
         /// The algorithm whose digest it should be.
         algorithm: Algorithm,
@@ -400,7 +400,7 @@ mod tests {
         let short = Checksum::parse(md5, Algorithm::Sha256).unwrap_err();
         assert_eq!(
             short.to_string(),
-            "a sha256 checksum has 64 hexadecimal digits, not 32"
+            "sha256 checksums have 64 hexadecimal digits, not 32"
         );
         assert_eq!(
             Checksum::parse("xyz", Algorithm::Md5),

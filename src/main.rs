@@ -3,11 +3,12 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use hydrastream::cli::fingerprint::Fingerprint as Action;
 use hydrastream::cli::{Cli, Command, manual};
 use hydrastream::inspect::Progress;
@@ -132,6 +133,13 @@ fn early_style(args: &[OsString]) -> Style {
 
 /// What clap says of a mistake, in the form of all other errors: its first sentence, and its tip or else where to look.
 fn mistake(error: &clap::Error) -> Error {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Only one command has others below it.
+        return Error::usage(
+            "fingerprint: what about them?",
+            "hs fingerprint list, show NAME, check NAME or record",
+        );
+    }
     let text = error.to_string();
     let mut paragraphs = text.split("\n\n").map(one_line);
     let what = paragraphs.next().unwrap_or_default();
@@ -207,7 +215,11 @@ fn inspect(action: &Action) -> Result<ExitCode, Error> {
                 timeout: Duration::from_secs(*timeout),
                 port: *port,
             };
-            let text = inspect::record(&wanted, |progress| say(&progress, certificate.as_deref()))?;
+            let text = inspect::record(&wanted, |progress| say(&progress, certificate.as_deref()));
+            if std::io::stderr().is_terminal() {
+                let _ = writeln!(std::io::stderr());
+            }
+            let text = text?;
             match out {
                 None => Ok(print(&text)),
                 Some(path) => config::write(path, &text).map(|()| ExitCode::SUCCESS),
@@ -231,7 +243,13 @@ fn say(progress: &Progress<'_>, certificate_file: Option<&Path>) -> Result<(), E
                  trusted: that is right, go on. The page does the rest."
             )
         }
-        Progress::Connections(count) => format!("{count} connections"),
+        // One line that counts, for who looks at it.
+        Progress::Connections(count) => {
+            if std::io::stderr().is_terminal() {
+                let _ = write!(std::io::stderr(), "\rconnections: {count}");
+            }
+            return Ok(());
+        }
     };
     // A closed standard error changes nothing.
     let _ = writeln!(std::io::stderr(), "{text}");

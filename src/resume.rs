@@ -10,6 +10,8 @@
 //!   they outlive the process but not the machine. Such a line carries the boot id of the running system and is believed
 //!   only while that system still runs. Without a boot id (`/proc` missing) these lines are neither written nor believed.
 //!
+//! There is no control file before there is something to claim: the sink makes it when that is worth it.
+//!
 //! Every line ends with a CRC-32C of itself. A damaged head means that nothing is trusted; a damaged later line is
 //! passed over, since each line stands for itself and a claim left out only costs a download. A part shorter than what
 //! is claimed is not trusted at all.
@@ -148,6 +150,12 @@ pub fn control_path(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("{name}.part.json"))
 }
 
+/// `NAME.part.new` in `dir`, which is never in force.
+#[must_use]
+pub fn draft_path(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{name}.part.new"))
+}
+
 /// A control file that is written beside the one in force and not yet in force itself.
 #[derive(Debug)]
 pub struct Draft {
@@ -170,7 +178,7 @@ impl Draft {
         identity: &Identity,
         durable: &RangeSet,
     ) -> io::Result<Self> {
-        let path = dir.join(format!("{name}.part.new"));
+        let path = draft_path(dir, name);
         // A left-over of a killed run. `create_new` then follows no link that somebody may put here.
         match trip(&path).and_then(|()| fs::remove_file(&path)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

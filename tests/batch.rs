@@ -301,6 +301,35 @@ fn a_list_streams_in_its_order() {
     );
 }
 
+/// Ten times as many files cost hardly more: a bit for each name, and nothing for what was asked and answered.
+#[test]
+fn a_long_list_of_files_that_are_not_wanted_costs_no_memory() {
+    let site = Site::new(Via::Http2);
+    let hs = Hs::trusting(&site);
+    let peak = |number: usize, option: &str, code| {
+        let lines: String = (0..number)
+            .map(|n| site.url(&format!("/a/rather/long/path/f{n}.bin?size=1000")) + "\n")
+            .collect();
+        let list = list(&hs, &lines);
+        let running = hs.start(&["-q", "-j", option, "-i", &list]);
+        let peak = running.peak_memory();
+        let done = running.wait();
+        assert_eq!(done.code, Some(code), "{option}: {}", done.stderr);
+        let reports = if code == 0 { number } else { 0 };
+        assert_eq!(done.stdout.lines().count(), reports);
+        peak
+    };
+    for (option, code) in [("--max-filesize=0", 1), ("--dry-run", 0)] {
+        let (short, long) = (peak(1_000, option, code), peak(10_000, option, code));
+        assert!(
+            long < short + (4 << 10),
+            "{option}: {long} KiB after {short} KiB"
+        );
+        assert!(long < 64 << 10, "{option}: {long} KiB");
+    }
+    assert_eq!(hs.files().len(), 0);
+}
+
 /// Every line is read, judged and told, and nothing of it is kept.
 #[test]
 fn a_long_list_costs_no_memory() {

@@ -47,8 +47,12 @@ fn a_server_that_takes_four_is_soon_asked_for_four() {
             many.as_secs_f64() < 1.25 * few.as_secs_f64(),
             "{via:?}: {many:?}, {few:?}"
         );
-        // What a server bears is found by asking for one too many, which costs a request or two whatever the file's length.
-        assert!(refused <= 2, "{via:?}: {refused} of {}", asked.len());
+        // What a server bears is found by asking for one too many.
+        assert!(
+            refused * 20 < asked.len(),
+            "{via:?}: {refused} of {}",
+            asked.len()
+        );
     }
 }
 

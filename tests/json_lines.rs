@@ -69,6 +69,30 @@ fn a_download_is_told_from_beginning_to_end() {
     assert_eq!(again.last().unwrap()["skipped"], 1);
 }
 
+/// What is told of connections is what the server sees, whatever the protocol and the number of requests are.
+#[test]
+fn connections_are_those_that_there_are() {
+    for (via, most) in [(Via::Http1, "2"), (Via::Http2, "1"), (Via::Http2, "2")] {
+        let site = Site::new(via);
+        let hs = Hs::trusting(&site);
+        let url = site.url("/x.bin?size=25165824&limit=1048576");
+        let done = hs
+            .run(&["-j", "-t", "6", "--connections", most, &url])
+            .exits(0);
+        let lines = lines(&done);
+        let told = of(&lines, "progress");
+        let told = told.iter().map(|line| line["connections"].as_u64());
+        let there = site.settle().connections().len();
+        assert_eq!(there.to_string(), most, "{via:?}: {}", site.story());
+        assert_eq!(
+            told.max().flatten(),
+            Some(there as u64),
+            "{via:?}: {}",
+            done.stderr
+        );
+    }
+}
+
 #[test]
 fn trouble_before_the_first_answer_has_lines_too() {
     let asked = AtomicUsize::new(0);

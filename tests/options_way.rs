@@ -5,10 +5,12 @@ use std::fs;
 use boring::hash::{MessageDigest, hash};
 use boring::x509::X509;
 use hydrastream::fingerprint;
+use hydrastream::fingerprint::compare;
 
 use crate::common::capture::assert_hello;
 use crate::common::hs::Hs;
 use crate::common::origin::server::Config;
+use crate::common::origin::server::script::Protocol;
 use crate::common::origin::server::tls::{TlsConfig, identity};
 use crate::common::origin::{Site, Via, bytes_of, in_every_way};
 use crate::common::proxy::{Habits, Proxy};
@@ -143,6 +145,127 @@ fn credentials_of_a_proxy_go_to_the_proxy_alone() {
         let done = hs.run(&["--retries", "0", "-x", &wrong, &site.url("/b.bin?size=1")]);
         done.exits(4).explains("407").never_says("wrong@");
     }
+}
+
+/// A proxy over TLS that speaks HTTP/1.1, and an `hs` that trusts it and the site.
+fn secure_proxy(site: &Site, habits: Habits) -> (Proxy, Hs, String) {
+    let config = TlsConfig {
+        alpn: vec![Protocol::Http11],
+        ..TlsConfig::default()
+    };
+    let proxy = Proxy::secure(habits, &config);
+    let hs = Hs::trusting_pem(&[site.ca_pem(), proxy.ca_pem()].concat());
+    let authority = proxy.secure_authority();
+    (proxy, hs, authority)
+}
+
+#[test]
+fn through_a_proxy_over_tls_the_server_sees_the_browser_and_the_proxy_all_of_it_but_http2() {
+    for (browser, expected) in [
+        ("chrome120", &CONNECT_CHROMIUM[..]),
+        ("firefox153", &CONNECT_FIREFOX),
+    ] {
+        let site = Site::new(Via::Http2);
+        let (proxy, hs, authority) = secure_proxy(&site, Habits::default());
+        let way = format!("https://{authority}");
+        hs.run(&["-B", browser, "-x", &way, &site.url(FILE)])
+            .exits(0);
+        hs.assert_only("file.bin", &bytes_of("/file.bin", 300_000));
+        let tls = fingerprint::find(browser).unwrap().tls;
+        let inner = site.settle().connections()[0].hello().unwrap();
+        assert_hello("the hello inside", &inner, &tls, "localhost");
+        assert_eq!(site.exchanges()[0].request.protocol, Protocol::Http2);
+        // CONNECT is inside the TLS that the proxy takes off, and looks as it does without.
+        let asked = proxy.asked();
+        assert!(
+            asked[0].starts_with(&format!("CONNECT {} HTTP/1.1\r\n", site.authority())),
+            "{asked:?}"
+        );
+        assert_lines(&asked[0], expected);
+        let outside = &proxy.connections()[0];
+        assert!(!outside.raw.windows(7).any(|bytes| bytes == b"CONNECT"));
+        let found = compare::hello(&tls, &outside.hello().unwrap());
+        let fields: Vec<_> = found.iter().map(|it| it.field.as_str()).collect();
+        assert_eq!(fields, ["tls.alpn"], "{found:#?}");
+        assert_eq!(found[0].got, r#"["http/1.1"]"#);
+    }
+}
+
+#[test]
+fn a_proxy_over_tls_reads_what_is_for_the_clear_and_carries_many_tunnels() {
+    in_every_way(|via| {
+        let site = Site::new(via);
+        let (proxy, hs, authority) = secure_proxy(&site, Habits::default());
+        let url = site.url("/file.bin?size=3000000");
+        hs.run(&["-t", "3", "-x", &format!("https://{authority}"), &url])
+            .exits(0);
+        hs.assert_only("file.bin", &bytes_of("/file.bin", 3_000_000));
+        let method = if via == Via::Clear {
+            "GET http://"
+        } else {
+            "CONNECT "
+        };
+        let asked = proxy.asked();
+        assert!(
+            asked.iter().all(|head| head.starts_with(method)),
+            "{asked:?}"
+        );
+        assert_eq!(asked.len(), proxy.connections().len());
+    });
+}
+
+#[test]
+fn credentials_of_a_proxy_over_tls_are_for_it_alone() {
+    for via in [Via::Http1, Via::Clear] {
+        let site = Site::new(via);
+        let habits = Habits {
+            wants: Some("me:p@ss"),
+            ..Habits::default()
+        };
+        let (proxy, hs, authority) = secure_proxy(&site, habits);
+        let way = format!("https://me:p%40ss@{authority}");
+        hs.run(&["-d", "-x", &way, &site.url("/a.bin?size=1")])
+            .exits(0)
+            .never_says("p%40ss");
+        let head = &proxy.asked()[0];
+        let count = head.matches("Proxy-Authorization: Basic").count();
+        assert_eq!(count, 1, "{head}");
+        let request = &site.settle().exchanges()[0].request;
+        assert_eq!(request.header("authorization"), None);
+        if via == Via::Http1 {
+            assert_eq!(request.header("proxy-authorization"), None);
+        }
+        let wrong = format!("https://me:wrong@{authority}");
+        let done = hs.run(&["--retries", "0", "-x", &wrong, &site.url("/b.bin?size=1")]);
+        done.exits(4).explains("407").never_says("wrong@");
+    }
+}
+
+#[test]
+fn a_proxy_over_tls_that_nobody_vouches_for_gets_no_credentials() {
+    let site = Site::new(Via::Http2);
+    let (proxy, _, authority) = secure_proxy(&site, Habits::default());
+    // The site is trusted, the proxy is not.
+    let hs = Hs::trusting(&site);
+    let way = format!("https://me:secret@{authority}");
+    let done = hs.run(&["-x", &way, &site.url("/a.bin?size=1")]).exits(4);
+    done.explains("certificate").says("--cacert");
+    assert_eq!(proxy.asked(), Vec::<String>::new());
+    hs.run(&["-k", "-x", &way, &site.url("/a.bin?size=1")])
+        .exits(0);
+    assert_eq!(proxy.asked().len(), 1);
+    // One that does not speak TLS at all.
+    let plain = format!("https://{}", proxy.authority());
+    let done = hs.run(&[
+        "--retries",
+        "0",
+        "--connect-timeout",
+        "2",
+        "-x",
+        &plain,
+        &site.url("/b.bin?size=1"),
+    ]);
+    done.exits(4);
 }
 
 #[test]

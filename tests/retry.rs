@@ -177,11 +177,33 @@ fn a_body_that_ends_early_where_there_are_no_ranges_is_begun_anew() {
                 reply
             });
             let hs = Hs::trusting(&site);
+            let begun = Instant::now();
             hs.run(&[&site.url("/x.bin?size=1000000&ranges=none")])
                 .exits(0);
             hs.assert_only("x.bin", &bytes_of("/x.bin", 1_000_000));
+            // Noticed at once, and not when the transfer counts as stalled.
+            assert!(begun.elapsed() < Duration::from_secs(10), "{via:?} {act:?}");
         }
     });
+}
+
+/// RFC 9113 §8.1: only after a complete answer does a reset without an error mean that all is well. libcurl takes each for that.
+#[test]
+fn a_stream_that_is_reset_without_an_error_is_not_the_end_of_its_body() {
+    const NO_ERROR: u32 = 0;
+    for length in ["on", "off"] {
+        let breaks = first(1);
+        let site = Site::behaving(Via::Http2, move |_, reply| {
+            if breaks() {
+                return reply.fault(Point::Body(400_000), Act::ResetStream(NO_ERROR));
+            }
+            reply
+        });
+        let hs = Hs::trusting(&site);
+        hs.run(&[&site.url(&format!("/x.bin?size=1000000&length={length}"))])
+            .exits(0);
+        hs.assert_only("x.bin", &bytes_of("/x.bin", 1_000_000));
+    }
 }
 
 #[test]

@@ -174,6 +174,24 @@ fn what_is_nearly_right_is_offered() {
 fn without_anything_the_usage_is_said() {
     let hs = Hs::new();
     hs.run_bare(&[]).exits(2).says("Usage: hs").says("--help");
+    let done = hs.run_bare(&["fingerprint"]);
+    done.exits(2).says("list, show NAME, check NAME or record");
+    let done = hs.run_bare(&["example.org/file"]);
+    done.exits(2).says("it has no scheme").says("put https://");
+}
+
+#[test]
+fn the_long_help_fits_a_terminal_of_eighty_columns() {
+    let help = Hs::new().run_bare(&["--help"]).stdout;
+    let (_, examples) = help.split_once("Examples:").unwrap();
+    for line in examples.lines() {
+        assert!(line.chars().count() < 80, "{line:?}");
+    }
+    // What is wrapped by hand is not wrapped again.
+    assert!(
+        examples.contains("\n  130, 143   interrupted; "),
+        "{examples}"
+    );
 }
 
 #[test]

@@ -8,14 +8,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use hydrastream::fingerprint;
+use hydrastream::fingerprint::compare;
 use tempfile::TempDir;
 
+use crate::common::capture::assert_none;
 use crate::common::hs::Hs;
 use crate::common::origin::server::content::Body;
 use crate::common::origin::server::log::Exchange;
-use crate::common::origin::server::script::{Reply, Request};
-use crate::common::origin::server::tls::identity;
+use crate::common::origin::server::script::{Protocol, Reply, Request};
+use crate::common::origin::server::tls::{TlsConfig, identity};
 use crate::common::origin::{Site, Via};
+use crate::common::proxy::{Habits, Proxy};
 
 /// Nothing here takes longer to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -375,6 +379,11 @@ fn a_redirect_is_followed_as_chromium_does() {
 
 /// Chromium with a fresh profile, at this address.
 fn chromium(profile: &Path, url: &str) -> Running {
+    chromium_with(profile, &[url])
+}
+
+/// Chromium with a fresh profile and these arguments.
+fn chromium_with(profile: &Path, arguments: &[&str]) -> Running {
     let data = format!("--user-data-dir={}", profile.display());
     let quiet = [
         "--headless",
@@ -387,9 +396,12 @@ fn chromium(profile: &Path, url: &str) -> Running {
         "--ignore-certificate-errors",
         "--remote-debugging-port=0",
         &data,
-        url,
     ];
-    start("chromium", "chromium", &[&quiet[..], &trusting].concat())
+    start(
+        "chromium",
+        "chromium",
+        &[&quiet[..], &trusting, arguments].concat(),
+    )
 }
 
 #[test]
@@ -399,6 +411,51 @@ fn credentials_cookies_and_referer_are_where_chromium_has_them() {
         let url = site.url("/enter").replace("localhost", "u:p@localhost");
         chromium(profile, &url)
     });
+}
+
+#[test]
+#[ignore = "needs Debian's chromium"]
+fn a_proxy_over_tls_is_shown_chromiums_hello_but_for_http2() {
+    let config = TlsConfig {
+        alpn: vec![Protocol::Http11],
+        ..TlsConfig::default()
+    };
+    let (site, proxy) = (
+        Site::new(Via::Http2),
+        Proxy::secure(Habits::default(), &config),
+    );
+    let way = format!("https://{}", proxy.secure_authority());
+    let page = site.url("/enter");
+    let profile = tempfile::tempdir().unwrap();
+    {
+        let server = format!("--proxy-server={way}");
+        let options = [&server, "--proxy-bypass-list=<-loopback>", &page];
+        let _running = chromium_with(profile.path(), &options);
+        let begun = Instant::now();
+        while site.exchanges().is_empty() {
+            assert!(begun.elapsed() < PATIENCE, "{:?}", proxy.asked());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    let to = format!("CONNECT {} ", site.authority());
+    let head = |asked: &[String]| {
+        let head = asked.iter().rfind(|head| head.starts_with(&to));
+        let names = head.unwrap().lines().skip(1);
+        let names = names.map(|line| line.split(':').next().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    let (theirs, connections) = (head(&proxy.asked()), proxy.connections().len());
+    let tls = fingerprint::find("chromium156").unwrap().tls;
+    let hello = proxy.connections()[0].hello().unwrap();
+    assert_none("chromium's to a proxy", compare::hello(&tls, &hello));
+    let hs = Hs::trusting(&site);
+    hs.run(&["-B", "chromium156", "-k", "-x", &way, &page])
+        .exits(0);
+    assert_eq!(head(&proxy.asked()), theirs);
+    let ours = proxy.connections()[connections].hello().unwrap();
+    let found = compare::hello(&tls, &ours);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].field, "tls.alpn");
 }
 
 #[test]

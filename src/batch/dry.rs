@@ -7,9 +7,10 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
 use super::queue::{Item, Queue};
-use super::{common, tell};
+use super::{breathe, common, tell};
 use crate::answer::Ranges;
 use crate::download::{Context, Plan, Preview, preview};
+use crate::report::Update;
 use crate::{Config, Error};
 
 /// Questions that may be open at once.
@@ -40,6 +41,7 @@ pub(super) async fn run(
     while let Some((item, result)) = looked.next().await {
         match result {
             Ok(preview) => {
+                context.reporter.send(Update::Previewed { id: item.id });
                 needed = needed.saturating_add(preview.missing().unwrap_or(0));
                 let fits = preview.free.map(|free| needed <= free);
                 printed(match json {
@@ -55,6 +57,7 @@ pub(super) async fn run(
                 tell(context, item.id, Err(error));
             }
         }
+        breathe(context).await;
         if context.stop.borrow().is_some() {
             break;
         }
@@ -167,10 +170,15 @@ fn text(preview: &Preview, fits: Option<bool>, needed: u64) -> String {
     )
 }
 
+/// Exactly, and as people say it.
 fn bytes(number: u64) -> String {
-    match number {
-        0..1_048_576 => format!("{number} bytes"),
-        _ => format!("{number} bytes ({:.1} MiB)", number as f64 / 1_048_576.0),
+    let units = [("TiB", 40), ("GiB", 30), ("MiB", 20)];
+    match units.into_iter().find(|(_, bits)| number >> bits > 0) {
+        Some((unit, bits)) => {
+            let shown = number as f64 / (1u64 << bits) as f64;
+            format!("{number} bytes ({shown:.1} {unit})")
+        }
+        None => format!("{number} bytes"),
     }
 }
 
@@ -189,5 +197,23 @@ fn action(plan: Plan) -> (&'static str, Option<u64>) {
         Plan::Resume(done) => ("resume", Some(done)),
         Plan::Skip => ("skip", None),
         Plan::Replace => ("replace", None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn sizes_are_exact_and_readable() {
+        for (number, shown) in [
+            (0, "0 bytes"),
+            (1_048_575, "1048575 bytes"),
+            (41_943_040, "41943040 bytes (40.0 MiB)"),
+            (53_417_938_944, "53417938944 bytes (49.7 GiB)"),
+            (u64::MAX, "18446744073709551615 bytes (16777216.0 TiB)"),
+        ] {
+            assert_eq!(bytes(number), shown);
+        }
     }
 }

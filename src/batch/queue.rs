@@ -68,9 +68,9 @@ impl Queue {
         })
     }
 
-    /// How many sources there are, if that is known.
+    /// How many sources there are in all, if that is known: not before the end of the list.
     pub(super) fn planned(&self) -> Option<usize> {
-        self.lines.is_none().then_some(self.named.len())
+        self.lines.is_none().then_some(self.next + self.named.len())
     }
 
     /// The next source; `None` when there is none, now or later. Dropping the future loses nothing.

@@ -78,7 +78,7 @@ const FILES: &[(&str, &str)] = &[
 const ENVIRONMENT: &[(&str, &str)] = &[
     (
         "HS_*",
-        "Every long option, in capitals and with _ for -: HS_THREADS=20. The command line wins over it, it wins over the config file.",
+        "Every long option, in capitals and with _ for -: HS_THREADS=20; of what is repeatable, each value on a line of its own. The command line wins over it, it wins over the config file.",
     ),
     (
         "XDG_CONFIG_HOME, XDG_STATE_HOME",

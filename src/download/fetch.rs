@@ -18,6 +18,7 @@ use url::Url;
 use super::Context;
 use super::host::Share;
 use super::job::{Job, Stop};
+use super::lines::Lines;
 use super::mirrors::Mirror;
 use super::pulse::Pulse;
 use super::settle::{Ended, Moving, Next, moved};
@@ -109,10 +110,12 @@ pub(super) struct File<'a> {
     pub(super) limit: Cell<usize>,
     /// Whether a range was seen to be served. Until then the body that opened the file is not let go.
     pub(super) proven: Cell<bool>,
-    /// Ranges that were not served as such since one was.
-    pub(super) ignored: Cell<u32>,
+    /// How often in a row the whole file came instead of a range.
+    pub(super) wholes: Cell<u32>,
     /// Requests that are being served.
     pub(super) served: Cell<usize>,
+    /// The connections on which they are.
+    pub(super) lines: Lines,
     /// Whether the original URL is being asked; no request begins meanwhile.
     pub(super) resolving: Cell<bool>,
     /// How often it was asked since a range was last served.
@@ -164,8 +167,9 @@ impl<'a> File<'a> {
             schedule: RefCell::new(Schedule::new(sink.done().complement(length), options)),
             limit: Cell::new(limit),
             proven: Cell::new(false),
-            ignored: Cell::new(0),
+            wholes: Cell::new(0),
             served: Cell::new(0),
+            lines: Lines::default(),
             resolving: Cell::new(false),
             barren: Cell::new(0),
             node: Cell::new(opened.node()),
@@ -303,7 +307,7 @@ impl<'a> File<'a> {
         let schedule = self.schedule.borrow();
         let bytes = self.length - schedule.missing();
         self.job
-            .progress(bytes, schedule.in_flight(), self.resource.protocol);
+            .progress(bytes, schedule.in_flight(), self.lines.count());
         // A host that is left alone because it fails is silent all the same.
         let waits_for_us = schedule.in_flight() == 0
             && schedule.wake().is_none()

@@ -12,7 +12,6 @@ use crate::Error;
 use crate::answer::{Ranges, Refusal};
 use crate::entity::Entity;
 use crate::hash::Checksum;
-use crate::http::Protocol;
 use crate::net::Client;
 use crate::range::{ByteRange, RangeSet};
 use crate::report::{Level, Update};
@@ -439,16 +438,12 @@ impl<'a> Job<'a> {
         Some(place)
     }
 
-    /// On HTTP/2 the requests of a file share a connection, before it each has its own.
-    pub(super) fn progress(&self, bytes: u64, requests: usize, protocol: Protocol) {
+    pub(super) fn progress(&self, bytes: u64, requests: usize, connections: usize) {
         self.tell(Update::Progress {
             id: self.id,
             bytes,
             requests,
-            connections: match protocol {
-                Protocol::Http10 | Protocol::Http11 => requests,
-                Protocol::Http2 | Protocol::Http3 => requests.min(1),
-            },
+            connections,
         });
     }
 

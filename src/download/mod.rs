@@ -8,6 +8,7 @@ mod doors;
 mod fetch;
 mod host;
 mod job;
+mod lines;
 mod mirrors;
 mod names;
 mod pace;
@@ -207,7 +208,7 @@ pub async fn download(context: &Context, id: usize, source: &Source) -> Result<O
     let destination = &context.destination;
     let mut claim = destination.names.claim(&resolve::name::expected(source));
     let alone = left_alone(destination, source);
-    let _door = match alone {
+    let door = match alone {
         Some(_) => None,
         None => Some(context.doors.enter(&source.url).await),
     };
@@ -230,6 +231,8 @@ pub async fn download(context: &Context, id: usize, source: &Source) -> Result<O
     let part = prepare(&job, &check, part, &name, &opening).await?;
     let mut filled = fill(&job, &check, part, opening).await?;
     claim.keep();
+    // The next file is on its way while this one is put on stable storage.
+    drop(door);
     if let Some(wrong) = filled.1.wrong.take() {
         filled = once_more(&job, filled.0, wrong).await?;
     }

@@ -17,11 +17,8 @@ use crate::retry::{self, Failure, Fault, Verdict};
 use crate::schedule::{ChunkId, Outcome};
 use crate::sink;
 
-/// Attempts at a range of a server that has served ranges, until it is believed not to.
+/// Attempts at a range of a server that has served ranges, or at any while it serves none, until it is believed not to.
 const DOUBTS: u32 = 3;
-
-/// Ranges of such a server that are ignored one after the other, until the same: each brings more of the file than is wanted.
-const MOST_IGNORED: u32 = 8;
 
 /// How often the original URL is asked for another address without a range being served from any.
 const MOST_BARREN: u32 = 3;
@@ -136,11 +133,12 @@ impl File<'_> {
         }
     }
 
-    /// Whether a range that was not served means that none is, after so many attempts at it.
+    /// Whether a server that sent the whole file is to be believed that it serves no ranges, after so many attempts at one. It
+    /// may have served others, and may still do so while it serves any.
     fn has_no_ranges(&self, attempts: u32) -> bool {
-        let ignored = self.ignored.get() + 1;
-        self.ignored.set(ignored);
-        !self.proven.get() || attempts > DOUBTS || ignored > MOST_IGNORED
+        let wholes = self.wholes.get() + 1;
+        self.wholes.set(wholes);
+        !self.proven.get() || attempts > DOUBTS || (wholes > DOUBTS && self.served.get() == 0)
     }
 
     fn requeue(&self, id: ChunkId, outcome: Outcome) {

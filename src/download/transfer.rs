@@ -171,7 +171,7 @@ impl File<'_> {
             self.limit.set(usize::MAX);
         }
         self.barren.set(0);
-        self.ignored.set(0);
+        self.wholes.set(0);
         self.moved.notify_waiters();
     }
 
@@ -185,6 +185,7 @@ impl File<'_> {
         range: ByteRange,
         opener: bool,
     ) -> Result<(), Trouble> {
+        let _on_line = self.lines.enter(&transfer);
         let mut before = self.rest(id).start.saturating_sub(range.start);
         loop {
             if self.rest(id).is_empty() && !(opener && self.goes_on(id).await) {

@@ -38,7 +38,7 @@ pub(super) async fn whole(
                 }
                 return end;
             }
-            _ = ticks.tick() => job.progress(got.get(), 1, resource.protocol),
+            _ = ticks.tick() => job.progress(got.get(), 1, 1),
             left = left(&mut follow) => drop(left?),
             over = job.over() => return Err(Stop::Fatal(over)),
         }

@@ -55,9 +55,15 @@ pub fn list() -> Result<String, Error> {
     let heads = [
         "NAME", "ALIASES", "BROWSER", "VERSION", "PLATFORM", "AGE", "SOURCE",
     ];
+    let mut all = fingerprint::names()
+        .map(|name| Ok((name, find(name)?)))
+        .collect::<Result<Vec<_>, Error>>()?;
+    // By age within a family, and the newest last, next to the prompt.
+    let age_of =
+        |found: &Fingerprint| (found.browser.family.clone(), found.browser.released.clone());
+    all.sort_by_key(|(_, found)| age_of(found));
     let mut rows = vec![heads.map(str::to_owned)];
-    for name in fingerprint::names() {
-        let found = find(name)?;
+    for (name, found) in all {
         let platforms = platforms(&found);
         let browser = found.browser;
         rows.push([
@@ -125,6 +131,20 @@ fn today() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_list_has_the_oldest_of_a_family_first() {
+        let text = list().unwrap();
+        let names: Vec<_> = text
+            .lines()
+            .skip(1)
+            .filter_map(|it| it.split(' ').next())
+            .collect();
+        assert_eq!(names.len(), fingerprint::names().count());
+        let at = |name| names.iter().position(|it| *it == name).unwrap();
+        assert!(at("chrome99") < at("chrome100") && at("chrome100") < at("chrome156"));
+        assert!(at("chrome156") < at("firefox133") && at("firefox133") < at("firefox153"));
+    }
 
     #[test]
     fn every_fingerprint_is_listed_with_its_age() {

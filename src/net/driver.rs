@@ -144,9 +144,9 @@ impl Driver {
                     id,
                     request,
                     events,
-                    told,
+                    line,
                 }) => {
-                    let body = Body::new(&self.options, &self.sessions, events, told);
+                    let body = Body::new(&self.options, &self.sessions, events, line);
                     self.waiting.push_back((id, request, body));
                     self.start_waiting();
                 }
@@ -264,10 +264,11 @@ impl Driver {
             let result = result
                 .unwrap_or(Ok(()))
                 .map_err(|error| why(handle, &error));
+            // While what is known of its stream has not been forgotten.
+            let result = handle.get_ref().judge(result);
             let Some(mut easy) = self.remove(id) else {
                 continue;
             };
-            let result = easy.get_ref().judge(result);
             match result.as_ref().map_err(Error::fault) {
                 Err(Fault::Http11Required) => {
                     let host = setup::authority(easy.get_ref().url());

@@ -4,24 +4,26 @@
 //! go on. It may be overdrawn by one callback's bytes (16 KiB), because libcurl delivers all or nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use curl::easy::{Handler, InfoType, WriteError};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::tls::sessions::{self, Shared};
-use super::{BLOCK, Block, Error, Event, Options, Told, hooks, setup, tls, trace};
+use super::{BLOCK, Block, Error, Event, Line, Options, hooks, setup, tls, trace};
 use crate::fingerprint::Fingerprint;
 use crate::http::{Head, Headers, Protocol};
 use crate::retry::Fault;
+
+/// What the bindings lack of `curl/curl.h`: `CURLINFO_CONN_ID`, of the kind `CURLINFO_OFF_T`.
+const CURLINFO_CONN_ID: curl_sys::CURLINFO = 0x60_0000 + 64;
 
 /// The state of one transfer on the driver thread.
 pub(super) struct Body {
     /// The other end is the flow's `Transfer`.
     events: UnboundedSender<Event>,
-    /// Filled before the head is sent.
-    told: Arc<Told>,
+    /// Is told of the connection before the head is sent.
+    line: Arc<Line>,
     /// Whether the address at the other end of the connection is the host's, and not a proxy's.
     direct: bool,
     /// Address of the easy handle this belongs to; 0 before it has one.
@@ -47,6 +49,8 @@ pub(super) struct Body {
     since: u64,
     /// Offset in the body of the first byte of `part`.
     offset: u64,
+    /// Whether only a mark in the stream tells where the body ends: HTTP/2, and no length.
+    unmeasured: bool,
     /// Whether a second answer came: libcurl had asked again by itself.
     again: bool,
 }
@@ -56,11 +60,11 @@ impl Body {
         options: &Options,
         sessions: &Shared,
         events: UnboundedSender<Event>,
-        told: Arc<Told>,
+        line: Arc<Line>,
     ) -> Self {
         Self {
             events,
-            told,
+            line,
             direct: false,
             handle: 0,
             fingerprint: options.fingerprint.clone(),
@@ -73,6 +77,7 @@ impl Body {
             part: BytesMut::new(),
             since: 0,
             offset: 0,
+            unmeasured: false,
             again: false,
         }
     }
@@ -129,6 +134,10 @@ impl Body {
             let message = "the server broke off the answer, as it requires http/1.1";
             return Err(Error::new(Fault::Http11Required, message));
         }
+        if result.is_ok() && self.unmeasured && !hooks::has_ended(self.handle) {
+            let message = "the server reset the stream before the end of the answer";
+            return Err(Error::new(Fault::Http2 { code: 0 }, message));
+        }
         result
     }
 
@@ -151,7 +160,7 @@ impl Body {
     /// The server may change its mind at any time.
     fn note_streams(&self) {
         if let Some(streams) = hooks::most_streams(self.handle) {
-            self.told.streams.store(streams, Ordering::Relaxed);
+            self.line.takes(streams);
         }
     }
 
@@ -159,7 +168,19 @@ impl Body {
         if self.direct
             && let Some(node) = setup::node(self.handle)
         {
-            let _ = self.told.node.set(node);
+            self.line.leads_to(node);
+        }
+    }
+
+    fn note_connection(&self) {
+        let mut number: i64 = -1;
+        // SAFETY: this is called by the handle's own transfer, so the handle is alive; this libcurl knows the question, and
+        // answers it with a `curl_off_t`, which is 64 bits wide.
+        let code = unsafe {
+            curl_sys::curl_easy_getinfo(self.handle as *mut _, CURLINFO_CONN_ID, &raw mut number)
+        };
+        if let (curl_sys::CURLE_OK, Ok(number)) = (code, u64::try_from(number)) {
+            self.line.is_on(number);
         }
     }
 
@@ -185,7 +206,11 @@ impl Handler for Body {
             && let Some(head) = reader.line(data, &self.url)
         {
             self.head = None;
+            self.unmeasured = head.protocol == Protocol::Http2
+                && matches!(head.status, 200 | 206)
+                && head.headers.get("content-length").is_none();
             self.note_streams();
+            self.note_connection();
             self.note_node();
             self.send(Event::Head(head));
         }

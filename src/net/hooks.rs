@@ -75,6 +75,11 @@ pub(super) fn most_streams(easy: usize) -> Option<u32> {
     Some(unsafe { nghttp2::most_streams(session as *mut _) })
 }
 
+/// Whether an easy handle's answer over HTTP/2 has come to its end.
+pub(super) fn has_ended(easy: usize) -> bool {
+    with(|wire| wire.has_ended(easy)) == Some(true)
+}
+
 /// Runs `act` on the thread's state, if it wears a fingerprint.
 fn with<T>(act: impl FnOnce(&mut Wire) -> T) -> Option<T> {
     WORN.with_borrow_mut(|worn| worn.as_mut().map(act))

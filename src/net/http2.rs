@@ -7,16 +7,22 @@
 
 mod session;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::hooks::ends::{FrameReceived, StreamClosed};
+use super::hooks::ends::StreamClosed;
 use crate::fingerprint::Fingerprint;
 use crate::fingerprint::schema::Priority;
 use crate::fingerprint::wire::recode::Style;
 use crate::retry::Fault;
 pub(super) use session::Session;
 use session::{FRAME_HEAD, FrameHead, HEADERS};
+
+type FrameCallback = unsafe extern "C" fn(
+    *mut libnghttp2_sys::nghttp2_session,
+    *const libnghttp2_sys::nghttp2_frame,
+    *mut std::ffi::c_void,
+) -> std::ffi::c_int;
 
 type SendCallback = unsafe extern "C" fn(
     *mut libnghttp2_sys::nghttp2_session,
@@ -48,12 +54,14 @@ pub(super) struct Wire {
     send: Option<SendCallback>,
     /// libcurl's callback for the end of a stream, the same for all sessions.
     stream_closed: Option<StreamClosed>,
-    /// libcurl's callback for a frame that has come, the same for all sessions.
-    frame_received: Option<FrameReceived>,
     /// By address of the easy handle: why the server did not begin what it last asked.
     unserved: HashMap<usize, Fault>,
     /// Easy handles whose sessions nghttp2 has given up since it was last asked for.
     orphans: Vec<usize>,
+    /// libcurl's callback for received frames, the same for all sessions.
+    receive: Option<FrameCallback>,
+    /// Addresses of the easy handles whose answer has come to its end. Alive as long as the transfer.
+    ended: HashSet<usize>,
     /// By address of the easy handle: what it will ask. Alive as long as the transfer.
     requested: HashMap<usize, Requested>,
     /// By address of the easy handle: the session and stream it was last given.
@@ -68,9 +76,10 @@ impl Wire {
             fingerprint,
             send: None,
             stream_closed: None,
-            frame_received: None,
             unserved: HashMap::new(),
             orphans: Vec::new(),
+            receive: None,
+            ended: HashSet::new(),
             requested: HashMap::new(),
             streams: HashMap::new(),
             sessions: HashMap::new(),
@@ -95,6 +104,7 @@ impl Wire {
     pub(super) fn forget(&mut self, easy: usize) -> Option<(usize, i32, usize)> {
         self.requested.remove(&easy);
         self.unserved.remove(&easy);
+        self.ended.remove(&easy);
         let (session, stream) = self.streams.remove(&easy)?;
         let held = self.sessions.get_mut(&session)?.pause(stream, false);
         (held > 0).then_some((session, stream, held))
@@ -121,16 +131,8 @@ impl Wire {
         self.stream_closed
     }
 
-    pub(super) fn set_frame_received(&mut self, received: Option<FrameReceived>) {
-        self.frame_received = received;
-    }
-
-    pub(super) fn frame_received(&self) -> Option<FrameReceived> {
-        self.frame_received
-    }
-
     /// Notes that the stream of an easy handle has ended with `code`; the code that libcurl is to see.
-    pub(super) fn ended(&mut self, easy: usize, code: u32) -> u32 {
+    pub(super) fn closed(&mut self, easy: usize, code: u32) -> u32 {
         if code != REFUSED_STREAM {
             return code;
         }
@@ -164,6 +166,24 @@ impl Wire {
         self.unserved.get(&easy).cloned()
     }
 
+    pub(super) fn set_receive(&mut self, receive: Option<FrameCallback>) {
+        self.receive = receive;
+    }
+
+    pub(super) fn receive(&self) -> Option<FrameCallback> {
+        self.receive
+    }
+
+    /// Notes that the last frame of an answer came.
+    pub(super) fn ended(&mut self, easy: usize) {
+        self.ended.insert(easy);
+    }
+
+    /// Whether it came.
+    pub(super) fn has_ended(&self, easy: usize) -> bool {
+        self.ended.contains(&easy)
+    }
+
     pub(super) fn session(&mut self, session: usize) -> &mut Session {
         self.sessions.entry(session).or_default()
     }
@@ -191,8 +211,15 @@ impl Wire {
         i32::try_from(self.fingerprint.http2.stream_window_update).unwrap_or(i32::MAX)
     }
 
-    /// What becomes of `size` bytes of a stream that were received and are done with.
-    pub(super) fn consume(&mut self, session: usize, stream: i32, size: usize) -> Consumed {
+    /// What becomes of `size` bytes of a stream that were received and are done with. `unacknowledged` is how many bytes of
+    /// all streams count against the connection's window.
+    pub(super) fn consume(
+        &mut self,
+        session: usize,
+        stream: i32,
+        size: usize,
+        unacknowledged: i32,
+    ) -> Consumed {
         let credit = self.fingerprint.http2.credit;
         let session = self.session(session);
         if session.hold(stream, size) {
@@ -201,10 +228,18 @@ impl Wire {
         let Some(credit) = credit else {
             return Consumed::Counted;
         };
-        let updates = [(stream, credit.stream), (0, credit.connection)]
-            .into_iter()
-            .filter_map(|(stream, enough)| Some((stream, session.credit(stream, size, enough)?)));
-        Consumed::Updates(updates.collect())
+        let updates = [
+            (stream, session.credit(stream, size, credit.stream)),
+            (
+                0,
+                session.connection_credit(unacknowledged, credit.connection),
+            ),
+        ];
+        let due = updates.into_iter();
+        Consumed::Updates(
+            due.filter_map(|(stream, due)| Some((stream, due?)))
+                .collect(),
+        )
     }
 
     pub(super) fn reset_code(&self, code: u32) -> u32 {
@@ -257,6 +292,8 @@ impl Wire {
             let priority = requested.priority;
             self.unserved.remove(&easy);
             self.streams.insert(easy, (session, stream));
+            // libcurl may have asked before.
+            self.ended.remove(&easy);
             self.session(session).submitted(stream, priority);
         }
     }
@@ -310,20 +347,43 @@ mod tests {
         for (easy, stream) in [(100, 1), (200, 3), (300, 5)] {
             submit(&mut wire, easy, stream);
         }
-        assert_eq!(wire.ended(100, 0), 0);
-        assert_eq!(wire.ended(100, 2), 2);
+        assert_eq!(wire.closed(100, 0), 0);
+        assert_eq!(wire.closed(100, 2), 2);
         assert_eq!(wire.unserved(100), None);
         wire.goes_away(7, 1, 11);
         wire.goes_away(8, 0, 2);
-        assert_eq!(wire.ended(200, REFUSED_STREAM), CANCEL);
+        assert_eq!(wire.closed(200, REFUSED_STREAM), CANCEL);
         assert_eq!(wire.unserved(100), None);
         assert_eq!(wire.unserved(200), Some(Fault::Goaway { code: 11 }));
-        assert_eq!(wire.ended(100, REFUSED_STREAM), CANCEL);
+        assert_eq!(wire.closed(100, REFUSED_STREAM), CANCEL);
         assert_eq!(wire.unserved(100), Some(Fault::RefusedStream));
         submit(&mut wire, 200, 7);
         assert_eq!(wire.unserved(200), None);
         wire.forget(300);
         assert_eq!(wire.unserved(300), None);
+    }
+
+    #[test]
+    fn bytes_of_streams_that_were_given_up_count_for_the_connection() {
+        let fingerprint = crate::fingerprint::find("chrome120").unwrap();
+        let credit = fingerprint.http2.credit.unwrap();
+        let enough = i32::try_from(credit.connection).unwrap();
+        let mut wire = Wire::new(Arc::new(fingerprint));
+        wire.open(7);
+        let mut consume = |unacknowledged| match wire.consume(7, 1, 10, unacknowledged) {
+            Consumed::Updates(updates) => updates,
+            Consumed::Counted => panic!("counted by nghttp2"),
+        };
+        // Ten bytes at a time arrive for the stream, and many more for others.
+        assert_eq!(consume(enough - 1), []);
+        assert_eq!(consume(enough + 5), [(0, enough + 5)]);
+        // Held back for a reader that is slow.
+        wire.session(7).pause(3, true);
+        wire.session(7).hold(3, 100);
+        let Consumed::Updates(updates) = wire.consume(7, 1, 10, enough + 99) else {
+            panic!("counted by nghttp2");
+        };
+        assert_eq!(updates, []);
     }
 
     #[test]

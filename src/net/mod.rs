@@ -14,6 +14,7 @@ mod error;
 mod handler;
 mod hooks;
 mod http2;
+mod line;
 mod route;
 mod setup;
 mod stretch;
@@ -22,9 +23,8 @@ mod trace;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -36,11 +36,11 @@ use crate::fingerprint::headers::Places;
 use crate::fingerprint::{Fingerprint, names, schema};
 use crate::http::{Head, Protocol};
 
-use stretch::Stretch;
-
 pub use error::Error;
+use line::Line;
 pub use route::{Proxies, Route};
 pub use setup::versions;
+use stretch::Stretch;
 
 /// Bytes that one [`Block`] carries at most; libcurl's own callbacks bring 16 KiB.
 pub(crate) const BLOCK: usize = 256 * 1024;
@@ -158,15 +158,6 @@ pub struct Request {
     pub node: Option<IpAddr>,
 }
 
-/// What the driver knows of a transfer's connection by the time of its head.
-#[derive(Debug)]
-struct Told {
-    /// See [`Transfer::streams`].
-    streams: AtomicU32,
-    /// See [`Transfer::node`]; not set through a proxy.
-    node: OnceLock<IpAddr>,
-}
-
 /// Consecutive bytes of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
@@ -196,7 +187,7 @@ enum Command {
         id: Id,
         request: Box<Request>,
         events: UnboundedSender<Event>,
-        told: Arc<Told>,
+        line: Arc<Line>,
     },
     /// That many body bytes were taken; as many more may come.
     Grant {
@@ -259,20 +250,17 @@ impl Client {
             .next
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (events, receiver) = unbounded_channel();
-        let told = Arc::new(Told {
-            streams: AtomicU32::new(u32::MAX),
-            node: OnceLock::new(),
-        });
+        let line = Arc::new(Line::default());
         self.0.send(Command::Start {
             id,
             request: Box::new(request),
             events,
-            told: Arc::clone(&told),
+            line: Arc::clone(&line),
         });
         Transfer {
             id,
             events: receiver,
-            told,
+            line,
             client: self.clone(),
             taken: 0,
             stretch: None,
@@ -327,8 +315,8 @@ impl Drop for Inner {
 pub struct Transfer {
     id: Id,
     events: UnboundedReceiver<Event>,
-    /// Filled by the driver before it sends the head.
-    told: Arc<Told>,
+    /// What it is on.
+    line: Arc<Line>,
     client: Client,
     /// Body bytes taken since the last grant.
     taken: usize,
@@ -343,13 +331,20 @@ impl Transfer {
     /// (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113 §6.5.2); no limit where it states none.
     #[must_use]
     pub fn streams(&self) -> usize {
-        usize::try_from(self.told.streams.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+        self.line.streams()
+    }
+
+    /// Which connection this transfer is on, by a number that no other connection of the client ever has; known with the head
+    /// of the answer.
+    #[must_use]
+    pub fn connection(&self) -> Option<u64> {
+        self.line.connection()
     }
 
     /// The address of the host that answers, known with the head of the answer; `None` where a proxy stands between.
     #[must_use]
     pub fn node(&self) -> Option<IpAddr> {
-        self.told.node.get().copied()
+        self.line.node()
     }
 
     /// Makes `length` bytes the whole body, of which `read` has the first ones, as they were read already: they come once

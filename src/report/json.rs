@@ -125,6 +125,7 @@ fn file(update: &Update, run: &Run) -> Map<String, Value> {
         | Update::Verified { id, .. }
         | Update::Completed { id, .. }
         | Update::Skipped { id, .. }
+        | Update::Previewed { id }
         | Update::Failed { id, .. }
         | Update::Message { id: Some(id), .. } => *id,
         Update::Planned { .. }
@@ -143,7 +144,7 @@ fn file(update: &Update, run: &Run) -> Map<String, Value> {
 /// What an update is called; `None` for what has no line.
 fn event(update: &Update) -> Option<&'static str> {
     match update {
-        Update::Planned { .. } | Update::Started { .. } => None,
+        Update::Planned { .. } | Update::Started { .. } | Update::Previewed { .. } => None,
         Update::Resolved { .. } => Some("resolved"),
         Update::Progress { .. } => Some("progress"),
         Update::Retry { .. } => Some("retry"),
@@ -164,7 +165,7 @@ fn facts(update: &Update, run: &Run, now: Instant) -> Value {
     let track = |id: &usize| run.tracks.get(*id);
     let age = |id: &usize| seconds(track(id).map_or(Duration::ZERO, |track| track.age(now)));
     match update {
-        Update::Planned { .. } | Update::Started { .. } | Update::Message { .. } => json!({}),
+        Update::Planned { .. } | Update::Started { .. } | Update::Previewed { .. } | Update::Message { .. } => json!({}),
         Update::Resolved { size, ranges, protocol, checksum, resumed, .. } => json!({
             "size": size, "ranges": possible(*ranges), "protocol": protocol.to_string(),
             "checksum": checksum.as_ref().map(Checksum::to_string), "resumed": resumed,

@@ -155,6 +155,7 @@ impl Thread {
             | Update::Verified { .. }
             | Update::Completed { .. }
             | Update::Skipped { .. }
+            | Update::Previewed { .. }
             | Update::Failed { .. }
             | Update::Aborted { .. }
             | Update::Message { .. }

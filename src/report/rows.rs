@@ -129,7 +129,15 @@ fn all(run: &Run, columns: usize, now: Instant) -> Row {
         name += &format!(", {} failed", run.failed);
     }
     let mut cells = Vec::new();
-    cells.push((format!("{:>8}", text::size(run.arrived())), PLAIN));
+    let arrived = text::size(run.arrived());
+    cells.push(match run.will_arrive() {
+        _ if columns < FOR_SIZES => (format!("{arrived:>8}"), PLAIN),
+        (bytes, true) => (
+            format!("{arrived:>8} of {:<9}", text::size(bytes) + "+"),
+            PLAIN,
+        ),
+        (bytes, false) => (format!("{arrived:>8} of {:<9}", text::size(bytes)), PLAIN),
+    });
     let speed = run.speed(now).map_or("- B/s".to_owned(), text::speed);
     cells.push((format!("{speed:>10}"), PLAIN));
     if run.planned.is_some() && columns >= 50 {
@@ -231,7 +239,7 @@ mod tests {
         );
         assert_eq!(
             lines(NAME, SIZE, 79),
-            ["GCF_000001…mic.fna.gz  ███████░░░░░░░░░░░░░   38%   4.6 MiB/s     0:15    8 req"]
+            ["GCF_000001405….fna.gz  ███████░░░░░░░░░░░░░   38%   4.6 MiB/s     0:15    8 req"]
         );
     }
 
@@ -245,6 +253,24 @@ mod tests {
         assert_eq!(lines[8], "… and 42 more");
         assert!(lines[9].starts_with("0 of 50 files"), "{}", lines[9]);
         assert!(lines[9].contains("2.2 GiB") && lines[9].ends_with("400 req"));
+    }
+
+    #[test]
+    fn of_a_list_the_line_for_all_says_what_is_known_so_far() {
+        let start = Instant::now();
+        let now = start + Duration::from_secs(10);
+        let mut run = run(NAME, SIZE, 2, start);
+        run.planned = None;
+        let all = |run: &Run| compose(run, (120, 10), false, now).remove(2);
+        assert!(
+            all(&run).starts_with("0 done, 2 in flight"),
+            "{}",
+            all(&run)
+        );
+        assert!(all(&run).contains("91.8 MiB of 238 MiB+ "), "{}", all(&run));
+        run.note(&Update::Planned { files: 2 }, now);
+        assert!(all(&run).starts_with("0 of 2 files"), "{}", all(&run));
+        assert!(all(&run).contains("91.8 MiB of 238 MiB  "), "{}", all(&run));
     }
 
     #[test]

@@ -94,6 +94,7 @@ impl Run {
             | Update::Reresolved { .. }
             | Update::Restarted { .. }
             | Update::Verified { .. }
+            | Update::Previewed { .. }
             | Update::Aborted { .. }
             | Update::Message { .. }
             | Update::Summary { .. } => {}
@@ -117,6 +118,15 @@ impl Run {
     pub(super) fn arrived(&self) -> u64 {
         let in_flight = self.tracks.iter().map(|(_, track)| track.arrived());
         self.ended_bytes + in_flight.sum::<u64>()
+    }
+
+    /// Bytes that will have arrived when all files are complete of which the size is known, and whether there may be more.
+    pub(super) fn will_arrive(&self) -> (u64, bool) {
+        let in_flight = self.tracks.iter().map(|(_, track)| track.will_arrive());
+        let known = self.ended_bytes + in_flight.sum::<u64>();
+        let begun = self.ended() + self.tracks.len();
+        let all_sized = self.tracks.iter().all(|(_, track)| track.size.is_some());
+        (known, self.planned != Some(begun) || !all_sized)
     }
 
     /// Bytes per second of all files in flight; `None` before there is anything to tell from.
@@ -190,6 +200,31 @@ mod tests {
         assert_eq!(run.failures[0].url, "https://example.org/1");
         assert_eq!(run.arrived(), 100 * 60, "what was resumed did not arrive");
         assert_eq!((run.ended(), run.tracks.len()), (300, 0));
+    }
+
+    #[test]
+    fn what_is_known_of_a_list_grows_until_its_end() {
+        let start = Instant::now();
+        let mut run = Run::new(start);
+        for id in 0..3 {
+            for update in testing::start(id, "a", Some(100), 40) {
+                run.note(&update, start);
+            }
+        }
+        run.note(&testing::completed(0, "a", 100), start);
+        assert_eq!(run.will_arrive(), (180, true), "the list may go on");
+        run.note(&Update::Planned { files: 3 }, start);
+        assert_eq!(run.will_arrive(), (180, false));
+        for update in testing::start(3, "b", None, 0) {
+            run.note(&update, start);
+        }
+        run.note(&Update::Planned { files: 4 }, start);
+        run.note(&testing::progress(3, 7, 1), start + Duration::from_secs(1));
+        assert_eq!(
+            run.will_arrive(),
+            (187, true),
+            "nobody knows how long it is"
+        );
     }
 
     #[test]

@@ -48,6 +48,10 @@ impl Speaker {
             | Update::Started { .. }
             | Update::Progress { .. }
             | Update::Verified { .. } => false,
+            Update::Previewed { id } => {
+                self.troubled.remove(id);
+                false
+            }
             Update::Summary { .. } => self.run.is_batch(),
             Update::Retry { id, .. } | Update::Throttled { id, .. } => self.is_news(*id, now),
             Update::Completed { id, .. }

@@ -54,16 +54,21 @@ pub(super) fn percent(bytes: u64, size: u64) -> u64 {
     u64::try_from(u128::from(bytes) * 100 / u128::from(size)).unwrap_or(100)
 }
 
-/// Text in at most `columns` columns; of a longer one, beginning and end.
+/// Text in at most `columns` columns. Of a longer one the beginning, where the files of a list mostly differ, and what its end
+/// says of its kind: the extension as far as there is room for it.
 pub(super) fn fit(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
     }
     let left = columns.saturating_sub(1);
-    let end = take(text.chars().rev(), left / 2);
-    let start = take(text.chars(), left - left / 2);
+    let end = take_end(text, left / 2);
+    let end = match end.find('.') {
+        Some(dot) => &end[dot..],
+        None => &take_end(&end, left / 3),
+    };
+    let start: String = take(text.chars(), left - end.width()).into_iter().collect();
     let dots = if columns == 0 { "" } else { "…" };
-    start.into_iter().collect::<String>() + dots + &end.into_iter().rev().collect::<String>()
+    start + dots + end
 }
 
 /// Text in exactly `columns` columns.
@@ -83,6 +88,13 @@ pub(super) fn clean(text: &str) -> String {
                 c
             }
         })
+        .collect()
+}
+
+fn take_end(text: &str, columns: usize) -> String {
+    take(text.chars().rev(), columns)
+        .into_iter()
+        .rev()
         .collect()
 }
 
@@ -151,6 +163,8 @@ mod tests {
             fit("GCF_000001405.40_genomic.fna.gz", 16),
             "GCF_0000….fna.gz"
         );
+        assert_eq!(fit("sample-14.fastq.gz", 15), "sample-14.f….gz");
+        assert_eq!(fit("sample-14-of-20-reads", 15), "sample-14-…eads");
         assert_eq!(fit("文件文件文件.bin", 10), "文件….bin");
         assert_eq!(fit("abc", 0), "");
         assert_eq!(pad("ab", 4), "ab  ");

@@ -50,7 +50,9 @@ impl Tracks {
                 self.change(*id, |track| track.bytes = *bytes);
                 return self.0.remove(id);
             }
-            Update::Skipped { id, .. } | Update::Failed { id, .. } => return self.0.remove(id),
+            Update::Skipped { id, .. } | Update::Previewed { id } | Update::Failed { id, .. } => {
+                return self.0.remove(id);
+            }
             Update::Planned { .. }
             | Update::Reresolved { .. }
             | Update::Restarted { .. }
@@ -170,6 +172,12 @@ impl Track {
     /// Bytes that arrived in this run.
     pub(super) fn arrived(&self) -> u64 {
         self.bytes.saturating_sub(self.resumed)
+    }
+
+    /// Bytes that will have arrived in this run when the file is complete, as far as its size is known.
+    pub(super) fn will_arrive(&self) -> u64 {
+        let size = self.size.unwrap_or(self.bytes);
+        size.max(self.bytes).saturating_sub(self.resumed)
     }
 
     /// Time since it began.

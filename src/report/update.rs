@@ -13,11 +13,12 @@ use crate::http::Protocol;
 /// Something to show. `id` numbers a file within the run, from 0 in the order of the input.
 ///
 /// The life of a file: `Started`, then `Resolved` when the server has answered, `Progress` while bytes come, at the end
-/// exactly one of `Completed`, `Skipped` and `Failed`. `Retry` and `Throttled` may come anywhere between. The last update
+/// exactly one of `Completed`, `Skipped`, `Previewed` and `Failed`. `Retry` and `Throttled` may come anywhere between. The last update
 /// of a run is its `Summary`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Update {
-    /// How many files there will be. Not sent for a list that is read while files are downloaded.
+    /// How many files there are in all. Of a list that is read while files are downloaded this is known at its end; what is
+    /// told last counts.
     Planned {
         /// Their number.
         files: usize,
@@ -56,7 +57,7 @@ pub enum Update {
         bytes: u64,
         /// Requests of this file in flight.
         requests: usize,
-        /// Connections that these requests share.
+        /// Connections on which their answers come; fewer than requests where they share one, or wait for an answer.
         connections: usize,
     },
     /// A request of a file failed, and is made again.
@@ -124,6 +125,11 @@ pub enum Update {
         path: PathBuf,
         /// Its length.
         bytes: u64,
+    },
+    /// A dry run has its report of a file, and is through with it.
+    Previewed {
+        /// The file.
+        id: usize,
     },
     /// A file could not be completed.
     Failed {

@@ -25,7 +25,7 @@ pub(super) fn say(update: &Update, run: &Run, now: Instant) -> Option<Line> {
         None => what,
     };
     let (level, text) = match update {
-        Update::Planned { .. } => return None,
+        Update::Planned { .. } | Update::Previewed { .. } => return None,
         Update::Started { id: _, url, name } => (Level::Info, format!("{name}: from {url}")),
         Update::Resolved {
             name,

@@ -1,6 +1,6 @@
 //! What a user says of a source, as text: read here wherever it stands, on the command line or in a list.
 
-use url::Url;
+use url::{ParseError, Url};
 
 use crate::Error;
 use crate::fingerprint::headers::Edit;
@@ -13,6 +13,10 @@ use crate::name::MAX_LEN;
 pub fn url(text: &str) -> Result<Url, (String, &'static str)> {
     let shown = Error::redact(text);
     let url = Url::parse(text).map_err(|error| {
+        if error == ParseError::RelativeUrlWithoutBase {
+            let what = format!("{shown}: not a URL: it has no scheme");
+            return (what, "put https:// or http:// before it");
+        }
         let what = format!("{shown}: not a URL: {error}");
         (what, "URLs begin with http:// or https://")
     })?;

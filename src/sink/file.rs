@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::ledger::{Ledger, publish_empty};
-use super::{Error, Identity, blocking, disk, follow, trip};
+use super::ledger::{Ledger, disown};
+use super::{Error, Identity, blocking, disk, follow, together, trip};
 use crate::hash::{Algorithm, Checksum};
 use crate::range::{ByteRange, RangeSet};
 use crate::resume::{self, Draft, control_path, part_path};
 
-/// A part file, locked, with its control file beside it.
+/// A part file, locked. Its control file comes into being with the first claim, see [`FIRST_CLAIM`](super::ledger).
 ///
 /// Dropping it gives the lock back as soon as writes under way have ended, and leaves both files as they are, good for
 /// a later [`Part::take_up`]; [`Part::suspend`] first makes what they claim durable.
@@ -70,7 +70,7 @@ impl Part {
         disk::sync_dir(dir).map_err(fail)?;
         let place = (dir.to_owned(), found.name, file);
         let ranges = (found.done, found.durable);
-        let ledger = Ledger::new(place, found.identity, ranges, journal);
+        let ledger = Ledger::new(place, found.identity, ranges, Some(journal));
         Ok(Some(Self {
             ledger: Arc::new(ledger),
         }))
@@ -91,19 +91,17 @@ impl Part {
         let Some(file) = disk::open_locked(&path, true)? else {
             return Err(Error::Held { path });
         };
-        let journal = publish_empty(dir, name, identity)
-            .map_err(|e| Error::new(&path, "write the control file of", length, e))?;
+        disown(dir, name).map_err(|e| Error::new(&path, "remove the control file of", 0, e))?;
         let emptied = trip(&path).and_then(|()| file.set_len(0));
         emptied.map_err(|e| Error::new(&path, "truncate", length, e))?;
         if let Err(error) = reserve(&file, &path, length, length) {
-            // The error at hand matters more than one of these.
-            let _ = disk::remove(&control_path(dir, name));
+            // The error at hand matters more than this one.
             let _ = disk::remove(&path);
             return Err(error);
         }
         let place = (dir.to_owned(), name.to_owned(), file);
         let nothing = (RangeSet::new(), RangeSet::new());
-        let ledger = Ledger::new(place, identity.clone(), nothing, journal);
+        let ledger = Ledger::new(place, identity.clone(), nothing, None);
         Ok(Self {
             ledger: Arc::new(ledger),
         })
@@ -291,12 +289,14 @@ impl Part {
         self.run(|ledger| {
             ledger.close();
             cut_to_length(ledger)?;
-            let synced = trip(&ledger.path).and_then(|()| ledger.file.sync_all());
+            let synced = trip(&ledger.path).and_then(|()| ledger.file.sync_data());
             synced.map_err(|e| ledger.error("sync", 0, e))?;
             let target = place(ledger).map_err(|e| ledger.error("rename", 0, e))?;
-            disk::sync_dir(&ledger.dir).map_err(|e| Error::new(&ledger.dir, "sync", 0, e))?;
+            together::sync_dir(&ledger.dir).map_err(|e| Error::new(&ledger.dir, "sync", 0, e))?;
             // What it claims is true no longer, but a part that could be taken for it does not exist.
-            let _ = disk::remove(&control_path(&ledger.dir, &ledger.name));
+            if ledger.has_control() {
+                let _ = disk::remove(&control_path(&ledger.dir, &ledger.name));
+            }
             Ok(target)
         })
         .await
@@ -433,10 +433,11 @@ mod tests {
         let sub = dir.path().join("not/yet/there");
         let bytes = content(3 * MIB + 7, 0);
         let part = Part::create(&sub, "a.bin", &identity(Some(3 * MIB + 7), "1")).unwrap();
-        assert_eq!(names(&sub), ["a.bin.part", "a.bin.part.json"]);
+        assert_eq!(names(&sub), ["a.bin.part"]);
         let mode = fs::metadata(part.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o133, 0, "{mode:o}");
         fill(&part, &bytes, 2 * MIB, 3 * MIB + 7).await;
+        assert_eq!(names(&sub), ["a.bin.part", "a.bin.part.json"]);
         fill(&part, &bytes, 0, MIB).await;
         fill(&part, &bytes, MIB, 2 * MIB).await;
         assert_eq!(part.done(), ByteRange::new(0, 3 * MIB + 7).into());
@@ -444,6 +445,34 @@ mod tests {
         assert_eq!(path, sub.join("a.bin"));
         assert_eq!(fs::read(path).unwrap(), bytes);
         assert_eq!(names(&sub), ["a.bin"]);
+    }
+
+    #[tokio::test]
+    async fn the_control_file_comes_with_the_first_claim_and_a_small_file_makes_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes = content(3 * MIB, 0);
+        let begin = || Part::create(dir.path(), "a.bin", &identity(Some(3 * MIB), "1")).unwrap();
+        let part = begin();
+        fill(&part, &bytes, 0, MIB - 1).await;
+        assert_eq!(names(dir.path()), ["a.bin.part"]);
+        // As after a kill: the part is not trusted, and whoever begins anew empties it.
+        drop(part);
+        assert!(take_up(dir.path()).await.is_none());
+        let part = begin();
+        assert_eq!(fs::metadata(part.path()).unwrap().len(), 0);
+        fill(&part, &bytes, MIB, 2 * MIB).await;
+        assert_eq!(names(dir.path()), ["a.bin.part", "a.bin.part.json"]);
+        let found = find(dir.path(), URL).unwrap();
+        assert_eq!(found.done, ByteRange::new(MIB, 2 * MIB).into());
+        assert!(found.durable.is_empty());
+        // One that is interrupted is recorded, however small it is.
+        part.restart(&identity(Some(100), "2")).await.unwrap();
+        assert_eq!(names(dir.path()), ["a.bin.part"]);
+        fill(&part, &bytes, 0, 40).await;
+        part.suspend().await.unwrap();
+        drop(part);
+        let part = take_up(dir.path()).await.unwrap();
+        assert_eq!(part.done(), ByteRange::new(0, 40).into());
     }
 
     #[tokio::test]
@@ -471,7 +500,7 @@ mod tests {
         let error = part.commit().await.unwrap_err();
         let expected = (40, 100);
         assert!(matches!(error, Error::Incomplete { have, need, .. } if (have, need) == expected));
-        assert_eq!(names(dir.path()), ["a.bin.part", "a.bin.part.json"]);
+        assert_eq!(names(dir.path()), ["a.bin.part"]);
         // Complete by the books, but somebody has cut the file.
         let part = Part::create(dir.path(), "b.bin", &identity(Some(100), "1")).unwrap();
         fill(&part, &content(100, 0), 0, 100).await;
@@ -557,8 +586,7 @@ mod tests {
         assert_eq!(fs::metadata(part.path()).unwrap().len(), 0);
         assert!(!part.ledger.put(era, 0, b"late").unwrap());
         assert!(part.done().is_empty());
-        let found = find(dir.path(), URL).unwrap();
-        assert!(found.done.is_empty() && found.identity == new);
+        assert_eq!(names(dir.path()), ["a.bin.part"]);
         fill(&part, &content(2 * MIB, 9), 0, 2 * MIB).await;
         let mut hasher = Hasher::new(&[Algorithm::Crc32c]);
         hasher.update(&content(2 * MIB, 9));
@@ -624,6 +652,7 @@ mod tests {
         let part = Part::create(dir.path(), "a.bin", &identity(Some(9), "1")).unwrap();
         let sums = tokio::spawn(part.hash(&[Algorithm::Crc32c]));
         fill(&part, &content(9, 0), 0, 5).await;
+        part.checkpoint().await.unwrap();
         drop(part);
         assert!(matches!(sums.await.unwrap(), Err(Error::Io { .. })));
         assert!(Part::take_up(dir.path(), URL).unwrap().is_some());
@@ -636,6 +665,7 @@ mod tests {
         fill(&part, &content(9, 0), 0, 9).await;
         let second = Part::create(dir.path(), "a.bin", &identity(Some(9), "2"));
         assert!(matches!(second, Err(Error::Held { .. })));
+        part.checkpoint().await.unwrap();
         assert!(matches!(
             Part::take_up(dir.path(), URL),
             Err(Error::Held { .. })

@@ -78,7 +78,7 @@ struct Run {
     hasher: Hasher,
     /// Where the next read begins.
     position: u64,
-    /// Scratch space, [`READ`] bytes.
+    /// Scratch space, at most [`READ`] bytes, and only as much as there was to read at once.
     buffer: Vec<u8>,
 }
 
@@ -87,7 +87,7 @@ impl Run {
         Self {
             hasher: Hasher::new(algorithms),
             position: 0,
-            buffer: vec![0; READ],
+            buffer: Vec::new(),
         }
     }
 
@@ -99,6 +99,7 @@ impl Run {
             while self.position < end {
                 let left = end - self.position;
                 let size = usize::try_from(left).map_or(READ, |left| left.min(READ));
+                self.buffer.resize(size.max(self.buffer.len()), 0);
                 let read = &mut self.buffer[..size];
                 file.read_exact_at(read, self.position)?;
                 self.hasher.update(read);

@@ -3,7 +3,7 @@
 //! Functions that touch the disk block and are called from the blocking pool. There are four locks, always taken in this
 //! order: `durable` (held for a whole checkpoint, so there is one at a time), `era` (read by every write for as long as
 //! it lasts, so that a restart waits for the writes before it and shuts out the late ones), `books` (held for
-//! microseconds; a checkpoint holds it only while it renames the control file, and never while it syncs), `identity`.
+//! microseconds, or while the control file is made or renamed, and never while anything is synced), `identity`.
 //!
 //! What is claimed always lags behind what is true: a range enters the books after its bytes were handed to the system,
 //! the journal after that, and the durable set after a sync that began later still.
@@ -20,7 +20,11 @@ use tokio::time::Instant;
 
 use super::{Error, Identity, disk, trip};
 use crate::range::{ByteRange, RangeSet};
-use crate::resume::{Draft, Journal, control_path, part_path};
+use crate::resume::{Draft, Journal, control_path, draft_path, part_path};
+
+/// Bytes with which a part gets its control file. Thousands of small files would pay for two each, and fewer bytes are
+/// sooner fetched again than recorded.
+const FIRST_CLAIM: u64 = 1 << 20;
 
 /// New bytes after which the journal gets a line: what `kill -9` costs at most, less what is being written.
 const JOURNAL_EVERY: u64 = 4 << 20;
@@ -89,20 +93,32 @@ struct Books {
     since_sync: u64,
     /// When the last checkpoint ended.
     synced: Instant,
-    /// A checkpoint is due and somebody has taken it on.
+    /// A checkpoint is under way, or is due and somebody has taken it on.
     syncing: bool,
-    /// The control file in force; `None` once written pages were lost, as then only what is durable may be claimed.
-    journal: Option<Journal>,
+    /// The control file, and what may be claimed in it.
+    claims: Claims,
     /// Why the last checkpoint failed, for the next write to report.
     failure: Option<Error>,
 }
 
+/// What there is to claim bytes in.
+#[derive(Debug)]
+enum Claims {
+    /// No control file, which vouches for as much as one without a claim. A checkpoint makes one, or [`FIRST_CLAIM`].
+    Nowhere,
+    /// The control file in force.
+    Journal(Journal),
+    /// Only what is durable, as written pages were lost.
+    DurableOnly,
+}
+
 impl Ledger {
+    /// `journal` is the control file in force, if there is one.
     pub(super) fn new(
         (dir, name, file): (PathBuf, String, File),
         identity: Identity,
         (done, durable): (RangeSet, RangeSet),
-        journal: Journal,
+        journal: Option<Journal>,
     ) -> Self {
         let progress = Progress {
             era: 0,
@@ -157,6 +173,11 @@ impl Ledger {
         let range = ByteRange::new(offset, offset + block.len() as u64);
         let mut books = locked(&self.books);
         books.enter(range);
+        if books.is_claim_due() {
+            // One that cannot be written costs a repeated download after a crash, and is no reason to end this one: the
+            // claim is made again with the next block.
+            let _ = self.claim(&mut books);
+        }
         self.progress.send_if_modified(|progress| {
             let frontier = books.done.frontier();
             std::mem::replace(&mut progress.frontier, frontier) != frontier
@@ -167,10 +188,18 @@ impl Ledger {
         Ok(books.checkpoint_due(Instant::now()))
     }
 
-    /// Appends what is new to the journal, without a sync.
+    /// Claims what is new, without a sync.
     pub(super) fn note(&self) -> Result<(), Error> {
-        let noted = locked(&self.books).note();
+        let noted = self.claim(&mut locked(&self.books));
         noted.map_err(|e| self.error("write the control file of", 0, e))
+    }
+
+    /// Whether there is a control file that goes with the part.
+    pub(super) fn has_control(&self) -> bool {
+        match locked(&self.books).claims {
+            Claims::Nowhere => false,
+            Claims::Journal(_) | Claims::DurableOnly => true,
+        }
     }
 
     /// Syncs the data and then rewrites the control file. Waits for one that is under way.
@@ -194,13 +223,13 @@ impl Ledger {
         let mut era = self.era.write().unwrap_or_else(PoisonError::into_inner);
         // First the claims, then the bytes: never the other way round. And those who follow learn of it before that too,
         // so that they know what it means when the bytes are gone.
-        let journal = publish_empty(&self.dir, &self.name, identity)
-            .map_err(|e| self.error("write the control file of", 0, e))?;
+        disown(&self.dir, &self.name)
+            .map_err(|e| self.error("remove the control file of", 0, e))?;
         let length = identity.entity.length;
         durable.ranges = RangeSet::new();
         *era += 1;
         *locked(&self.identity) = identity.clone();
-        *locked(&self.books) = Books::new(RangeSet::new(), journal);
+        *locked(&self.books) = Books::new(RangeSet::new(), None);
         self.progress.send_replace(Progress {
             era: *era,
             frontier: 0,
@@ -227,6 +256,7 @@ impl Ledger {
     fn save(&self, durable: &mut Durable) -> Result<(), Error> {
         let done = {
             let mut books = locked(&self.books);
+            books.syncing = true;
             books.since_sync = 0;
             books.done.clone()
         };
@@ -254,15 +284,34 @@ impl Ledger {
             let mut books = locked(&self.books);
             let written = if lost { durable } else { &books.done };
             let journal = draft.publish(written)?;
-            books.journal = (!lost).then_some(journal);
+            books.claims = match lost {
+                true => Claims::DurableOnly,
+                false => Claims::Journal(journal),
+            };
             books.saved();
         }
         disk::sync_dir(&self.dir)
     }
+
+    /// Claims what is written and not claimed yet. The first claim makes the control file, unless a checkpoint is about to.
+    fn claim(&self, books: &mut Books) -> io::Result<()> {
+        match &mut books.claims {
+            Claims::Nowhere if books.syncing || books.unsaved.is_empty() => return Ok(()),
+            Claims::Nowhere => {
+                let nothing = RangeSet::new();
+                let draft = Draft::write(&self.dir, &self.name, &self.identity(), &nothing)?;
+                books.claims = Claims::Journal(draft.publish(&books.done)?);
+            }
+            Claims::Journal(journal) => journal.append(&books.unsaved)?,
+            Claims::DurableOnly => {}
+        }
+        books.saved();
+        Ok(())
+    }
 }
 
 impl Books {
-    fn new(done: RangeSet, journal: Journal) -> Self {
+    fn new(done: RangeSet, journal: Option<Journal>) -> Self {
         Self {
             done,
             unsaved: RangeSet::new(),
@@ -270,7 +319,7 @@ impl Books {
             since_sync: 0,
             synced: Instant::now(),
             syncing: false,
-            journal: Some(journal),
+            claims: journal.map_or(Claims::Nowhere, Claims::Journal),
             failure: None,
         }
     }
@@ -280,19 +329,14 @@ impl Books {
         self.unsaved.insert(range);
         self.unsaved_bytes += range.len();
         self.since_sync += range.len();
-        if self.unsaved_bytes >= JOURNAL_EVERY {
-            // A journal that cannot be written costs a repeated download after a crash, and is no reason to end this
-            // one: the claim is made again with the next block.
-            let _ = self.note();
-        }
     }
 
-    fn note(&mut self) -> io::Result<()> {
-        if let Some(journal) = &mut self.journal {
-            journal.append(&self.unsaved)?;
-        }
-        self.saved();
-        Ok(())
+    fn is_claim_due(&self) -> bool {
+        let due = match self.claims {
+            Claims::Nowhere => FIRST_CLAIM,
+            Claims::Journal(_) | Claims::DurableOnly => JOURNAL_EVERY,
+        };
+        self.unsaved_bytes >= due
     }
 
     fn saved(&mut self) {
@@ -308,15 +352,16 @@ impl Books {
     }
 }
 
-/// Puts a control file in force that claims nothing. What it replaces may claim something, hence the syncs then.
-pub(super) fn publish_empty(dir: &Path, name: &str, identity: &Identity) -> io::Result<Journal> {
-    let nothing = RangeSet::new();
-    if fs::symlink_metadata(control_path(dir, name)).is_err() {
-        return Draft::write(dir, name, identity, &nothing)?.publish(&nothing);
+/// Removes a control file that lies there, and for good: the part is about to be emptied.
+pub(super) fn disown(dir: &Path, name: &str) -> io::Result<()> {
+    // What a kill may have left; it was never in force.
+    let _ = disk::remove(&draft_path(dir, name));
+    let control = control_path(dir, name);
+    if fs::symlink_metadata(&control).is_err() {
+        return Ok(());
     }
-    let journal = Draft::write_through(dir, name, identity, &nothing)?.publish(&nothing)?;
-    disk::sync_dir(dir)?;
-    Ok(journal)
+    disk::remove(&control)?;
+    disk::sync_dir(dir)
 }
 
 fn copy(error: &io::Error) -> io::Error {

@@ -15,6 +15,7 @@ mod ledger;
 mod manifest;
 mod pipe;
 mod private;
+mod together;
 #[cfg(test)]
 mod torture;
 mod writer;

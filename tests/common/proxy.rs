@@ -1,12 +1,21 @@
-//! A proxy that a test can look into: HTTP with CONNECT, SOCKS 4a and 5, over TCP. It forwards bytes and notes what it was asked.
+//! A proxy that a test can look into: HTTP with CONNECT, SOCKS 4a and 5, over TCP, and over TLS if it is told to. It forwards
+//! bytes and notes what it was asked.
 //!
-//! Threads that block, one or two for each connection; a test makes few. It stops to accept when it is dropped.
+//! Threads that block, one or two for each connection; a test makes few. It stops to accept when it is dropped. TLS ends at a
+//! door in front of it, which hands on what it decrypts.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use boring::ssl::SslAcceptor;
+use tokio::sync::oneshot;
+
+use super::origin::server::log::{Connection, Log};
+use super::origin::server::tap::Tap;
+use super::origin::server::tls::{TlsConfig, acceptor};
 
 /// What a proxy does with a request.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +30,18 @@ pub struct Habits {
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
+    door: Option<Door>,
+}
+
+/// Where a proxy speaks TLS.
+struct Door {
+    address: SocketAddr,
+    /// The certificate to trust.
+    pem: String,
+    /// The beginnings of its connections.
+    log: Arc<Log>,
+    /// Dropped to close it.
+    _open: oneshot::Sender<()>,
 }
 
 struct Shared {
@@ -50,12 +71,42 @@ impl Proxy {
                 std::thread::spawn(move || client.and_then(|client| serve(client, &shared)));
             }
         });
-        Self { address, shared }
+        Self {
+            address,
+            shared,
+            door: None,
+        }
+    }
+
+    /// One that is reached over TLS alone, and wants one of these protocols in it if the client names any.
+    pub fn secure(habits: Habits, config: &TlsConfig) -> Self {
+        let mut proxy = Self::new(habits);
+        proxy.door = Some(Door::open(proxy.address, config));
+        proxy
     }
 
     /// Host and port.
     pub fn authority(&self) -> String {
         self.address.to_string()
+    }
+
+    /// Host and port where it speaks TLS.
+    pub fn secure_authority(&self) -> String {
+        format!("localhost:{}", self.the_door().address.port())
+    }
+
+    /// The certificate of its TLS, PEM.
+    pub fn ca_pem(&self) -> &str {
+        &self.the_door().pem
+    }
+
+    /// The connections over TLS so far.
+    pub fn connections(&self) -> Vec<Connection> {
+        self.the_door().log.connections()
+    }
+
+    fn the_door(&self) -> &Door {
+        self.door.as_ref().expect("a proxy over TLS")
     }
 
     /// All that was asked so far.
@@ -69,6 +120,56 @@ impl Drop for Proxy {
         self.shared.stopped.store(true, Ordering::Relaxed);
         // Wakes the thread; if it is gone, that is what is wanted.
         let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl Door {
+    fn open(inner: SocketAddr, config: &TlsConfig) -> Self {
+        let (acceptor, pem) = acceptor(config, Ipv4Addr::LOCALHOST.into()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let log = Arc::new(Log::default());
+        let (open, closed) = oneshot::channel();
+        let theirs = Arc::clone(&log);
+        std::thread::spawn(move || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            runtime.enable_all().build().unwrap().block_on(async {
+                tokio::select! {
+                    result = admit(listener, acceptor, inner, theirs) => result.unwrap(),
+                    _ = closed => {}
+                }
+            });
+        });
+        Self {
+            address,
+            pem,
+            log,
+            _open: open,
+        }
+    }
+}
+
+/// Takes TLS off what comes, and hands it to the proxy inside.
+async fn admit(
+    listener: TcpListener,
+    acceptor: SslAcceptor,
+    inner: SocketAddr,
+    log: Arc<Log>,
+) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    loop {
+        let (tcp, _) = listener.accept().await?;
+        let tap = Tap::new(tcp, Arc::clone(&log), log.open(true));
+        let acceptor = acceptor.clone();
+        // A client that goes away in the middle, or does not like the certificate, is part of the tests.
+        tokio::spawn(async move {
+            let mut outer = tokio_boring::accept(&acceptor, tap).await.ok()?;
+            let mut inner = tokio::net::TcpStream::connect(inner).await.ok()?;
+            tokio::io::copy_bidirectional(&mut outer, &mut inner)
+                .await
+                .ok()
+        });
     }
 }
 

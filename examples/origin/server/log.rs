@@ -120,7 +120,8 @@ impl Log {
             .count()
     }
 
-    pub(super) fn open(&self, tls: bool) -> usize {
+    /// Notes a new connection, and gives it its number.
+    pub fn open(&self, tls: bool) -> usize {
         let mut seen = self.lock();
         seen.connections.push(Connection {
             tls,

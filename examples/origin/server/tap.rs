@@ -30,7 +30,8 @@ pub struct Tap {
 }
 
 impl Tap {
-    pub(super) fn new(tcp: TcpStream, log: Arc<Log>, number: usize) -> Self {
+    /// Notes the beginning under this number of the log.
+    pub fn new(tcp: TcpStream, log: Arc<Log>, number: usize) -> Self {
         Self {
             tcp,
             layout: Layout::new(RECORDS),

@@ -35,10 +35,7 @@ impl Default for TlsConfig {
 
 /// An acceptor with a fresh certificate for this machine and `address`, and that certificate in PEM, which is its own
 /// authority.
-pub(super) fn acceptor(
-    config: &TlsConfig,
-    address: IpAddr,
-) -> Result<(SslAcceptor, String), ErrorStack> {
+pub fn acceptor(config: &TlsConfig, address: IpAddr) -> Result<(SslAcceptor, String), ErrorStack> {
     let (certificate, key) = certificate(KeyKind::Ecdsa, address)?;
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
     builder.set_private_key(&key)?;

@@ -1,4 +1,4 @@
-//! The hooks around nghttp2: SETTINGS, windows, header lists and frames on their way out.
+//! The hooks around nghttp2: SETTINGS, windows, header lists, frames on their way out, and the ends of bodies on their way in.
 
 use std::ffi::{c_int, c_void};
 use std::slice;
@@ -8,11 +8,18 @@ use libnghttp2_sys as ng;
 use super::with;
 use crate::net::http2::Consumed;
 
+type FrameCallback =
+    unsafe extern "C" fn(*mut ng::nghttp2_session, *const ng::nghttp2_frame, *mut c_void) -> c_int;
+
 type SendCallback =
     unsafe extern "C" fn(*mut ng::nghttp2_session, *const u8, usize, c_int, *mut c_void) -> isize;
 
 unsafe extern "C" {
-    fn __real_nghttp2_option_set_no_auto_window_update(option: *mut ng::nghttp2_option, on: c_int);
+    fn __real_nghttp2_option_new(option: *mut *mut ng::nghttp2_option) -> c_int;
+    fn __real_nghttp2_session_callbacks_set_on_frame_recv_callback(
+        callbacks: *mut ng::nghttp2_session_callbacks,
+        receive: Option<FrameCallback>,
+    );
     fn __real_nghttp2_session_callbacks_set_send_callback(
         callbacks: *mut ng::nghttp2_session_callbacks,
         send: Option<SendCallback>,
@@ -61,17 +68,60 @@ unsafe extern "C" {
 /// each second. Its own limits, 1000 and 33, are met by whoever lets go of a few bodies on a fast line.
 const ODDITIES: (u64, u64) = (1 << 20, 1 << 16);
 
-/// libcurl sets this for every session that it opens, and no limit to oddities.
+/// Leaves it to libcurl and to us whether a message is complete. To nghttp2 one body that is shorter or longer than its head says
+/// ends the connection, with all the bodies that are well; and libcurl then learns nothing of it until a timer runs out.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn __wrap_nghttp2_option_set_no_auto_window_update(
-    option: *mut ng::nghttp2_option,
-    on: c_int,
+unsafe extern "C" fn __wrap_nghttp2_option_new(option: *mut *mut ng::nghttp2_option) -> c_int {
+    // SAFETY: the caller's argument, unchanged.
+    let result = unsafe { __real_nghttp2_option_new(option) };
+    if result == 0 && with(|_| ()).is_some() {
+        // SAFETY: on success `option` points to a new object.
+        unsafe {
+            ng::nghttp2_option_set_no_http_messaging(*option, 1);
+            ng::nghttp2_option_set_glitch_rate_limit(*option, ODDITIES.0, ODDITIES.1);
+        }
+    }
+    result
+}
+
+/// Puts our callback for received frames before libcurl's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_nghttp2_session_callbacks_set_on_frame_recv_callback(
+    callbacks: *mut ng::nghttp2_session_callbacks,
+    receive: Option<FrameCallback>,
 ) {
-    // SAFETY: the caller's arguments, unchanged.
-    unsafe { __real_nghttp2_option_set_no_auto_window_update(option, on) };
-    if with(|_| ()).is_some() {
-        // SAFETY: the caller's option, which is alive.
-        unsafe { ng::nghttp2_option_set_glitch_rate_limit(option, ODDITIES.0, ODDITIES.1) };
+    let ours = with(|wire| wire.set_receive(receive)).map(|()| receive_frame as FrameCallback);
+    // SAFETY: the caller's arguments; our callback has the same contract.
+    unsafe {
+        __real_nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, ours.or(receive));
+    }
+}
+
+/// Notes which bodies have come to their end (RFC 9113 §8.1), which libcurl does not tell from a reset without an error.
+unsafe extern "C" fn receive_frame(
+    session: *mut ng::nghttp2_session,
+    frame: *const ng::nghttp2_frame,
+    user: *mut c_void,
+) -> c_int {
+    // SAFETY: nghttp2 passes a frame, each kind of which begins with its head.
+    let head = unsafe { (*frame).hd };
+    if u32::from(head.type_) == ng::NGHTTP2_GOAWAY {
+        // SAFETY: its head says that it is one.
+        let goaway = unsafe { &(*frame).goaway };
+        let (last, code) = (goaway.last_stream_id, goaway.error_code);
+        // Before nghttp2 closes the streams that are left behind.
+        with(|wire| wire.goes_away(session as usize, last, code));
+    }
+    let may_end = [ng::NGHTTP2_DATA, ng::NGHTTP2_HEADERS].contains(&head.type_.into());
+    if may_end && u32::from(head.flags) & ng::NGHTTP2_FLAG_END_STREAM != 0 {
+        // SAFETY: the session is alive during its own callback; libcurl's data of a stream is its easy handle, only compared here.
+        let easy = unsafe { ng::nghttp2_session_get_stream_user_data(session, head.stream_id) };
+        with(|wire| wire.ended(easy as usize));
+    }
+    match with(|wire| wire.receive()).flatten() {
+        // SAFETY: nghttp2's arguments, unchanged.
+        Some(receive) => unsafe { receive(session, frame, user) },
+        None => ng::NGHTTP2_ERR_CALLBACK_FAILURE,
     }
 }
 
@@ -147,7 +197,9 @@ unsafe extern "C" fn __wrap_nghttp2_session_consume(
     stream: i32,
     size: usize,
 ) -> c_int {
-    match with(|wire| wire.consume(session as usize, stream, size)) {
+    // SAFETY: the caller's session; the function only reads.
+    let unacknowledged = unsafe { ng::nghttp2_session_get_effective_recv_data_length(session) };
+    match with(|wire| wire.consume(session as usize, stream, size, unacknowledged)) {
         // SAFETY: the caller's session.
         Some(Consumed::Updates(updates)) => unsafe { update_windows(session, &updates) },
         // SAFETY: the caller's arguments, unchanged.
@@ -182,11 +234,6 @@ pub(super) unsafe fn consume(session: *mut ng::nghttp2_session, stream: i32, siz
 /// `session` must be alive.
 unsafe fn update_windows(session: *mut ng::nghttp2_session, updates: &[(i32, i32)]) -> c_int {
     for &(stream, increment) in updates {
-        let increment = match stream {
-            // SAFETY: the session is alive, as the caller vouches.
-            0 => unsafe { owed(session, increment) },
-            _ => increment,
-        };
         // SAFETY: the caller vouches for the session; so many bytes were received and not acknowledged.
         let result = unsafe { __real_nghttp2_submit_window_update(session, 0, stream, increment) };
         if result != 0 {
@@ -194,20 +241,6 @@ unsafe fn update_windows(session: *mut ng::nghttp2_session, updates: &[(i32, i32
         }
     }
     0
-}
-
-/// What a connection is owed when it gets an update of `least`. Bytes of streams that were given up are ignored by nghttp2, which
-/// counts them by itself and forgets the count with each update of ours: a window that shrank with every cancelled transfer
-/// would end up closed.
-///
-/// # Safety
-/// `session` must be alive.
-unsafe fn owed(session: *mut ng::nghttp2_session, least: i32) -> i32 {
-    // SAFETY: as the caller vouches; the function only reads.
-    let received = unsafe { ng::nghttp2_session_get_effective_recv_data_length(session) };
-    let held = with(|wire| wire.session(session as usize).all_held()).unwrap_or_default();
-    let held = i32::try_from(held).unwrap_or(i32::MAX);
-    received.saturating_sub(held).max(least)
 }
 
 /// libcurl moves windows to its own sizes, and to zero and back for a pause. The connection's becomes the browser's;

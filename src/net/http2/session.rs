@@ -25,8 +25,7 @@ pub(in crate::net) struct Session {
     opened: Vec<i32>,
     /// Streams of paused transfers, with the bytes that were received meanwhile and count against the windows.
     held: HashMap<i32, usize>,
-    /// Bytes consumed and not acknowledged yet, by stream; 0 = the connection. Used only if the browser's credit is
-    /// not nghttp2's.
+    /// Bytes consumed and not acknowledged yet, by stream. Used only if the browser's credit is not nghttp2's.
     due: HashMap<i32, usize>,
     /// A frame of ours of which a part was sent; nghttp2 offers its own version again until the rest is gone too.
     outgoing: Option<Outgoing>,
@@ -87,11 +86,6 @@ impl Session {
             .is_some()
     }
 
-    /// Bytes that are held back, of all streams.
-    pub(in crate::net) fn all_held(&self) -> usize {
-        self.held.values().sum()
-    }
-
     /// Adds `size` bytes to what a stream is owed; all of it, once it is `enough`.
     pub(super) fn credit(&mut self, stream: i32, size: usize, enough: u32) -> Option<i32> {
         let due = self.due.entry(stream).or_default();
@@ -100,6 +94,16 @@ impl Session {
             return None;
         }
         i32::try_from(std::mem::take(due)).ok()
+    }
+
+    /// What the connection is owed, if that is `enough`: of `unacknowledged` bytes, as nghttp2 counts them, all that do not
+    /// belong to paused transfers. So it includes what came for streams that were given up by then.
+    pub(super) fn connection_credit(&self, unacknowledged: i32, enough: u32) -> Option<i32> {
+        let held: usize = self.held.values().sum();
+        let owed = usize::try_from(unacknowledged).ok()?.saturating_sub(held);
+        i32::try_from(owed)
+            .ok()
+            .filter(|_| owed > 0 && owed >= usize::try_from(enough).unwrap_or(usize::MAX))
     }
 
     /// Whether `frame` is the GOAWAY with which libcurl ends a connection in order. Browsers just close it.
