@@ -2,7 +2,7 @@
 //! code.
 
 mod dry;
-mod list;
+pub mod list;
 mod online;
 mod queue;
 
