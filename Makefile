@@ -92,6 +92,7 @@ deb: build ## a Debian package of what is built here, in target/debian/ (builds 
 screens: setup ## the captures and the picture in docs/screens/, from real runs (needs tmux)
 	$(CARGO) build --locked --release -j $(JOBS) --bin hs --example origin
 	scripts/screens.sh $(TARGET)/release/hs $(TARGET)/release/examples/origin
+	scripts/picture.py $(TARGET)/release/hs $(TARGET)/release/examples/origin
 
 setup: ## install missing build tools, or say which
 	@scripts/setup.sh

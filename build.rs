@@ -33,12 +33,13 @@ mod platform;
 mod schema;
 
 /// Functions of nghttp2 and BoringSSL whose callers in libcurl are led through `src/net/hooks.rs`.
-const HOOKS: [&str; 13] = [
+const HOOKS: [&str; 14] = [
     "SSL_connect",
     "SSL_new",
     "SSL_write",
     "nghttp2_option_new",
     "nghttp2_session_callbacks_set_on_frame_recv_callback",
+    "nghttp2_session_callbacks_set_on_stream_close_callback",
     "nghttp2_session_callbacks_set_send_callback",
     "nghttp2_session_consume",
     "nghttp2_session_del",

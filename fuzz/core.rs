@@ -13,6 +13,12 @@
 
 #[path = "../src/answer.rs"]
 pub mod answer;
+#[path = "../src/batch"]
+pub mod batch {
+    pub mod list;
+}
+#[path = "../src/error/credentials.rs"]
+mod credentials;
 #[path = "../src/entity.rs"]
 pub mod entity;
 #[path = "../src/fingerprint/mod.rs"]
@@ -37,16 +43,51 @@ pub mod sums;
 pub mod resolve {
     mod disposition;
     pub mod name;
+    pub mod said;
 
-    /// As much of it as a name depends on.
+    use url::Url;
+
+    use crate::fingerprint::headers::Edit;
+    use crate::hash::Checksum;
+
+    /// As the library has it.
+    #[derive(Debug, Clone)]
     pub struct Source {
-        pub url: url::Url,
+        pub url: Url,
+        pub checksum: Option<Checksum>,
+        pub mirrors: Vec<Url>,
         pub name: Option<String>,
+        pub pages: bool,
+        pub home: Url,
+        pub headers: Vec<Edit>,
     }
 
     impl Source {
-        pub fn new(url: url::Url) -> Self {
-            Self { url, name: None }
+        pub fn new(url: Url) -> Self {
+            Self {
+                home: url.clone(),
+                url,
+                checksum: None,
+                mirrors: Vec::new(),
+                name: None,
+                pages: false,
+                headers: Vec::new(),
+            }
         }
+    }
+}
+
+/// As much of the library's as lists have.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(String);
+
+impl Error {
+    pub fn usage(what: impl Into<String>, _hint: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+
+    pub fn redact(url: &str) -> String {
+        credentials::remove(url)
     }
 }

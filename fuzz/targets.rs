@@ -4,8 +4,10 @@
 //! them. `targets/*.rs` hand these to libFuzzer, and `tests/fuzz.rs` runs them over the corpora and changed copies of those,
 //! on any compiler.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hydrastream::batch::list;
 use hydrastream::fingerprint::wire::frames::{Frame, FrameReader, Payload};
 use hydrastream::fingerprint::wire::hello::ClientHello;
 use hydrastream::fingerprint::wire::hpack::{self, Decoder};
@@ -25,11 +27,12 @@ pub type Target = fn(&[u8]);
 
 /// All targets by name; each has a folder of that name in `corpus/`.
 #[allow(dead_code, reason = "each fuzzer uses one target")]
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("content_range", content_range),
     ("content_disposition", content_disposition),
     ("retry_after", retry_after),
     ("sums", sums_file),
+    ("url_list", url_list),
     ("control_file", control_file),
     ("fingerprint", fingerprint_file),
     ("client_hello", client_hello),
@@ -119,6 +122,79 @@ pub fn sums_file(input: &[u8]) {
             assert_eq!(sums::find(&twice, "file.bin", list), Some(found));
         }
     }
+}
+
+/// Lists of URLs: what a line gives can be fetched, stays where it belongs, and is what it is written as; a line that is wrong
+/// is named, and shows no password.
+pub fn url_list(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    for (nth, line) in text.lines().enumerate() {
+        let place = format!("list:{nth}");
+        match list::read(line, &place, Algorithm::Md5, false) {
+            Ok(Some(source)) => {
+                check_source(&source);
+                let spaced = list::read(&format!("\t {line} "), &place, Algorithm::Md5, false);
+                let spaced = spaced.expect("blanks around it say nothing");
+                assert_eq!(spaced.map(as_object), Some(as_object(source)));
+            }
+            Ok(None) => assert!(line.trim().is_empty() || line.trim().starts_with('#')),
+            Err(error) => assert!(error.to_string().starts_with(&place), "{error}"),
+        }
+        if !line.contains("pass-word") {
+            for prefix in ["ftp://me:pass-word@", "http://me:pass-word@"] {
+                if let Err(error) =
+                    list::read(&format!("{prefix}{line}"), &place, Algorithm::Md5, false)
+                {
+                    assert!(!error.to_string().contains("pass-word"), "{error}");
+                }
+            }
+        }
+    }
+}
+
+fn check_source(source: &Source) {
+    for url in source.mirrors.iter().chain([&source.url, &source.home]) {
+        assert!(matches!(url.scheme(), "http" | "https"), "{url}");
+        assert!(url.has_host(), "{url}");
+    }
+    assert_eq!(source.home, source.url);
+    if let Some(name) = &source.name {
+        let path = std::path::Path::new(name);
+        assert_eq!(path.file_name(), Some(path.as_os_str()), "{name:?}");
+        assert!((1..=name::MAX_LEN).contains(&name.len()) && !name.contains('\0'));
+    }
+    for edit in &source.headers {
+        let line = format!(
+            "{}: {}",
+            edit.name,
+            edit.value.as_deref().unwrap_or_default()
+        );
+        assert!(
+            !edit.name.is_empty() && !line.contains(['\r', '\n', '\0']),
+            "{line:?}"
+        );
+        assert!(!edit.name.contains([':', ' ']), "{line:?}");
+    }
+    let again = list::read(&as_object(source.clone()), "", Algorithm::Sha1, false);
+    let again = again.expect("what was read can be written").map(as_object);
+    assert_eq!(again, Some(as_object(source.clone())));
+}
+
+/// A source as a line of a list.
+fn as_object(source: Source) -> String {
+    let headers: BTreeMap<_, _> = source
+        .headers
+        .into_iter()
+        .map(|it| (it.name, it.value))
+        .collect();
+    let object = serde_json::json!({
+        "url": source.url.as_str(),
+        "mirrors": source.mirrors.iter().map(Url::as_str).collect::<Vec<_>>(),
+        "out": source.name,
+        "checksum": source.checksum.map(|it| it.to_string()),
+        "headers": headers,
+    });
+    object.to_string()
 }
 
 /// Control files: no damage is believed, and what is believed is within the file.

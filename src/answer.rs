@@ -78,6 +78,9 @@ pub enum Refusal {
     /// The answer belongs to another version of the file: other validators or another length.
     #[error("the file has changed on the server")]
     Changed,
+    /// The answer has the right length and date and another tag, as the nodes of some servers have them.
+    #[error("the file has another tag, perhaps as another node of the server answers")]
+    Twin,
     /// 412: the condition sent along does not hold any more.
     #[error("the file has changed on the server, as a precondition failed")]
     Precondition,
@@ -95,7 +98,7 @@ pub enum Refusal {
         /// First byte sent.
         got: u64,
     },
-    /// 206 with a multipart body; nobody asked for several ranges.
+    /// 206 with a multipart body, unless that had the range alone (see [`multipart`](crate::multipart)): nobody asked for several.
     #[error("server sent a multipart body to a request for one range")]
     Multipart,
     /// 206 with a Content-Encoding: its offsets may count encoded bytes.
@@ -139,7 +142,7 @@ impl Refusal {
     pub fn meaning(&self) -> Meaning {
         match self {
             Refusal::Status(code) => Meaning::Status(*code),
-            Refusal::Changed => Meaning::Changed,
+            Refusal::Changed | Refusal::Twin => Meaning::Changed,
             Refusal::Unsatisfiable { changed: true, .. } => Meaning::Changed,
             // Some servers fail every condition on a tag that they made up on the way out.
             Refusal::Precondition | Refusal::Unsatisfiable { changed: false, .. } => {
@@ -221,7 +224,7 @@ fn part(head: &Head, asked: ByteRange, open: bool, known: &Entity) -> Result<Sli
         validator: Validator::of(&head.headers),
     };
     if !known.agrees(&answered) {
-        return Err(Refusal::Changed);
+        return Err(changed(known, &answered));
     }
     if range.start != asked.start && content_range.total == Some(range.len()) {
         return Err(Refusal::Whole);
@@ -256,7 +259,7 @@ fn whole(head: &Head, asked: ByteRange, known: &Entity) -> Result<Slice, Refusal
     }
     let answered = entity(head)?;
     if !known.agrees(&answered) {
-        return Err(Refusal::Changed);
+        return Err(changed(known, &answered));
     }
     match answered.length.or(known.length) {
         Some(length) if asked.start == 0 && length > 0 => Ok(Slice {
@@ -265,6 +268,14 @@ fn whole(head: &Head, asked: ByteRange, known: &Entity) -> Result<Slice, Refusal
             whole: true,
         }),
         Some(_) | None => Err(Refusal::Whole),
+    }
+}
+
+fn changed(known: &Entity, answered: &Entity) -> Refusal {
+    if known.is_twin(answered) {
+        Refusal::Twin
+    } else {
+        Refusal::Changed
     }
 }
 
@@ -746,7 +757,8 @@ mod tests {
             };
             ask(status, fields)
         };
-        assert_eq!(with(206, "\"v2\"", MON), Err(Refusal::Changed));
+        assert_eq!(with(206, "\"v2\"", MON), Err(Refusal::Twin));
+        assert_eq!(with(206, "\"v2\"", "another date"), Err(Refusal::Changed));
         assert!(with(206, "\"v1\"", "another date").is_ok());
         assert!(with(206, "W/\"v1\"", MON).is_ok());
         assert_eq!(with(206, "W/\"v1\"", "another date"), Err(Refusal::Changed));

@@ -2,7 +2,7 @@
 //! code.
 
 mod dry;
-mod list;
+pub mod list;
 mod online;
 mod queue;
 
@@ -100,9 +100,9 @@ async fn each(config: &Config, context: &Context, mut queue: Queue) -> Result<u8
             item = queue.next(), if more && running.len() < most => match item {
                 Some(item) => running.push(one(context, item)),
                 None => {
-                more = false;
-                tell_planned(context, &queue);
-            }
+                    more = false;
+                    tell_planned(context, &queue);
+                }
             },
             error = context.stopped(), if more && running.is_empty() => {
                 code = common(code, error.exit_code());

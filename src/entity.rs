@@ -70,6 +70,16 @@ impl Validator {
         common && self.agrees(other)
     }
 
+    /// Whether both may be of the same bytes at another node of the server, though the tags differ: some servers make them of
+    /// what is each node's own, such as the number of an inode. The dates are equal then.
+    pub fn is_twin(&self, other: &Validator) -> bool {
+        self.last_modified.is_some()
+            && self.last_modified == other.last_modified
+            && self.etag.is_some()
+            && other.etag.is_some()
+            && !self.agrees(other)
+    }
+
     /// The value of an `If-Range` field: the strong tag, else the date (RFC 9110 §13.1.5).
     ///
     /// That a date is younger than a second, and therefore weak, cannot be seen here. No harm comes of it: the answer's
@@ -101,6 +111,13 @@ impl Entity {
             (Some(_) | None, Some(_) | None) => true,
         };
         lengths && self.validator.agrees(&other.validator)
+    }
+
+    /// Whether both have the same length, and nothing but their tags tells them apart.
+    pub fn is_twin(&self, other: &Entity) -> bool {
+        self.length.is_some()
+            && self.length == other.length
+            && self.validator.is_twin(&other.validator)
     }
 }
 
@@ -175,6 +192,21 @@ mod tests {
         ] {
             assert_eq!(one.agrees(&other), agree, "{one:?} {other:?}");
             assert_eq!(other.agrees(&one), agree, "{other:?} {one:?}");
+        }
+    }
+
+    #[test]
+    fn c04_twins_differ_by_their_tags_alone() {
+        for (one, other, twins) in [
+            (v("\"a\"", MON), v("\"b\"", MON), true),
+            (v("W/\"a\"", MON), v("W/\"b\"", MON), true),
+            (v("\"a\"", MON), v("\"b\"", TUE), false),
+            (v("\"a\"", MON), v("\"a\"", MON), false),
+            (v("\"a\"", ""), v("\"b\"", ""), false),
+            (v("", MON), v("\"b\"", MON), false),
+        ] {
+            assert_eq!(one.is_twin(&other), twins, "{one:?} {other:?}");
+            assert_eq!(other.is_twin(&one), twins, "{other:?} {one:?}");
         }
     }
 

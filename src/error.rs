@@ -3,9 +3,9 @@
 //! Every edge has an error of its own; this one adds the URL or the file, the exit code and the hint. Credentials are
 //! taken out of URLs before they get in here.
 
-use std::path::PathBuf;
+mod credentials;
 
-use url::Url;
+use std::path::PathBuf;
 
 use crate::answer::Refusal;
 use crate::hash::Checksum;
@@ -99,19 +99,7 @@ impl Error {
     /// `url` without user name and password, for messages, logs and control files.
     #[must_use]
     pub fn redact(url: &str) -> String {
-        let parsed = Url::parse(url).ok().filter(Url::has_host);
-        let Some(mut parsed) = parsed else {
-            // No URL of ours: what stands before an @ might still be a password.
-            let rest = url.rsplit_once('@');
-            return rest.map_or_else(|| url.to_owned(), |(_, rest)| format!("…@{rest}"));
-        };
-        if parsed.username().is_empty() && parsed.password().is_none() {
-            return url.to_owned();
-        }
-        // Fails only for URLs without a host, which have no credentials either.
-        let _ = parsed.set_username("");
-        let _ = parsed.set_password(None);
-        parsed.into()
+        credentials::remove(url)
     }
 
     /// The process's exit code if this is what ended it.

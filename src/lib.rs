@@ -13,7 +13,7 @@
 //! - when size and checksum hold, the part file is renamed to its final name;
 //! - **report** shows all this to a person.
 //!
-//! *Core* (`range`, `http`, `entity`, `answer`, `coding`, `page`, `plan`, `schedule`, `order`, `retry`, `limit`, `hash`, `sums`,
+//! *Core* (`range`, `http`, `entity`, `answer`, `multipart`, `coding`, `page`, `plan`, `schedule`, `order`, `retry`, `limit`, `hash`, `sums`,
 //! `cookies`, `netrc`, `redact`, `fingerprint`) is pure: no I/O, no clock, no curl. *Edge* (`net`, `sink` with `resume`,
 //! `report`) does the I/O and decides nothing. *Flow*
 //! (`batch`, `download`, `resolve`) joins them and contains no algorithm. `tests/layers.rs` holds this rule.
@@ -39,6 +39,7 @@ pub mod input;
 pub mod inspect;
 pub mod limit;
 pub mod log;
+pub mod multipart;
 pub mod name;
 pub mod net;
 pub mod netrc;

@@ -142,8 +142,9 @@ impl Failure {
                 | Fault::Reset
                 | Fault::Timeout
                 | Fault::Stall
-                | Fault::Goaway { .. }
                 | Fault::Http2 { .. } => true,
+                // A connection has its end; code 0 says that nothing is wrong.
+                Fault::Goaway { code } => *code != 0,
                 Fault::Certificate(_)
                 | Fault::RefusedStream
                 | Fault::Http11Required
@@ -155,6 +156,24 @@ impl Failure {
             },
             Failure::Refused(_) | Failure::Short => false,
         }
+    }
+
+    /// Whether it is the ordinary end of a connection, and the request came too late for it: nothing to tell anybody of.
+    pub fn is_ordinary(&self) -> bool {
+        matches!(self, Failure::Network(Fault::Goaway { code: 0 }))
+    }
+
+    /// Whether the server has it, and not for us, at least for now.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Failure::Status { code: 403, .. })
+    }
+
+    /// Whether no connection came about.
+    pub fn is_unreachable(&self) -> bool {
+        let Failure::Network(fault) = self else {
+            return false;
+        };
+        matches!(fault, Fault::Connect | Fault::ConnectTimeout)
     }
 
     /// Whether the request was sent on a connection that is not for its host (RFC 9110 §15.5.20): it needs another.

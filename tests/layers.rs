@@ -47,6 +47,7 @@ const MODULES: &[(Layer, &[&str])] = &[
             "entity",
             "answer",
             "coding",
+            "multipart",
             "page",
             "sums",
             "redact",

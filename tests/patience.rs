@@ -54,6 +54,23 @@ fn a_body_that_stops_is_given_up_in_time() {
     .exits(4);
 }
 
+/// Each answer has a head and no byte, and breaks before the patience is over.
+#[test]
+fn a_server_that_only_begins_is_given_up_in_time() {
+    let wait = Duration::from_secs(2);
+    let site = Site::behaving(Via::Clear, move |_, reply| {
+        reply
+            .fault(Point::Body(0), Act::Stall(Some(wait)))
+            .fault(Point::Body(0), Act::Cut)
+    });
+    let url = site.url("/x.bin?size=4000000&ranges=none");
+    let begun = Instant::now();
+    let done = Hs::new().run(&["--give-up-after", "3", &url]);
+    done.exits(4).says("no byte came for 3 s");
+    let took = begun.elapsed();
+    assert!(took < Duration::from_millis(6500), "{took:?}");
+}
+
 #[test]
 fn a_server_may_not_ask_for_more_patience_than_there_is() {
     let count = AtomicUsize::new(0);

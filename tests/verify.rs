@@ -135,6 +135,23 @@ fn a_wrong_checksum_keeps_the_file_from_its_name() {
     }
 }
 
+/// A byte is damaged on its way, and then the server has the file no more.
+#[test]
+fn what_is_wrong_stays_when_the_second_download_breaks() {
+    let is_first = std::sync::atomic::AtomicBool::new(true);
+    let site = Site::behaving(Via::Http2, move |_, _| {
+        match is_first.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            true => Reply::new(200, "damaged".into()),
+            false => Reply::new(404, "gone\n".into()),
+        }
+    });
+    let hs = Hs::trusting(&site);
+    let right = format!("sha256:{}", sha256(b"as it is"));
+    let done = hs.run(&["--checksum", &right, &site.url("/x.bin")]);
+    done.exits(4).says("404").says(&right);
+    hs.assert_only("x.bin.corrupt", b"damaged");
+}
+
 #[test]
 fn after_a_wrong_checksum_the_next_run_begins_anew() {
     let site = Site::new(Via::Http2);

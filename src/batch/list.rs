@@ -27,7 +27,7 @@ struct Object {
 ///
 /// # Errors
 /// [`Error::Usage`] that says what is wrong with which line.
-pub(super) fn read(
+pub fn read(
     line: &str,
     place: &str,
     algorithm: Algorithm,

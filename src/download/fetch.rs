@@ -5,6 +5,7 @@
 //! [`settle`](super::settle). What a server without ranges sends is fetched by [`whole`].
 
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -44,10 +45,14 @@ pub(super) async fn fetch(job: &Job<'_>, sink: Sink<'_>, opening: Opening) -> Re
         from,
         resumed,
     } = opening;
+    let context = job.context;
+    let gate = (context.hosts).gate(&resource.url, context.threads, Context::now());
+    // What is continued is being served as a range already.
+    let is_single = job.no_ranges.get() || (gate.is_single() && !resumed);
+    let in_ranges = resource.ranges != Ranges::No && !is_single;
     match resource.entity.length {
-        Some(length) if resource.ranges != Ranges::No && !job.no_ranges.get() => {
-            let file = File::new(job, sink, resource, length, transfer.streams());
-            // What is continued is being served as a range already.
+        Some(length) if in_ranges && job.may_be_put_together(&resource) => {
+            let file = File::new(job, sink, resource, length, &transfer);
             file.proven.set(resumed);
             file.run(transfer, from).await
         }
@@ -115,6 +120,10 @@ pub(super) struct File<'a> {
     pub(super) resolving: Cell<bool>,
     /// How often it was asked since a range was last served.
     pub(super) barren: Cell<u32>,
+    /// The address of the host at which the file was begun; `None` if it is not known, or not there any more.
+    pub(super) node: Cell<Option<IpAddr>>,
+    /// Whether no other address of the host is asked any more.
+    pub(super) pinned: Cell<bool>,
     /// Bytes since the last tick.
     pub(super) arrived: Cell<u64>,
     /// Told whenever a chunk begins, which may have been taken from another, is answered, or ends.
@@ -127,12 +136,12 @@ impl<'a> File<'a> {
         sink: Sink<'a>,
         resource: Resource,
         length: u64,
-        streams: usize,
+        opened: &Transfer,
     ) -> Self {
         let place = Place::new(job.context, &resource, 0);
         // With a number of sockets the requests are shared out among them.
         if job.context.sockets.is_none() {
-            place.share.gate.takes(streams);
+            place.share.gate.takes(opened.streams());
         }
         let requests = place.share.gate.expected();
         let options = Options {
@@ -163,6 +172,8 @@ impl<'a> File<'a> {
             lines: Lines::default(),
             resolving: Cell::new(false),
             barren: Cell::new(0),
+            node: Cell::new(opened.node()),
+            pinned: Cell::new(false),
             arrived: Cell::new(0),
             moved: Notify::new(),
             resource,

@@ -45,6 +45,7 @@ impl Hosts {
                 automatic: soon != most,
                 host: RefCell::new(limit::Host::new(Aimd::new(FIRST, soon, most, now))),
                 silent_since: Cell::new(now),
+                single: Cell::new(false),
             })
         }))
     }
@@ -58,6 +59,8 @@ pub(super) struct Gate {
     host: RefCell<limit::Host>,
     /// When the last byte came from the host.
     silent_since: Cell<Instant>,
+    /// Whether it was asked for ranges, and served none of that file.
+    single: Cell<bool>,
 }
 
 /// Something that the user should know of a host.
@@ -89,6 +92,16 @@ impl Gate {
     /// Notes how many requests at once the host takes on one connection. More would need another, and look odd.
     pub(super) fn takes(&self, streams: usize) {
         self.host.borrow_mut().aimd().cap(streams);
+    }
+
+    /// Whether it is known to serve no ranges.
+    pub(super) fn is_single(&self) -> bool {
+        self.single.get()
+    }
+
+    /// Notes that it serves no ranges, whatever it says: files to come are not asked for in ranges.
+    pub(super) fn serves_no_ranges(&self) {
+        self.single.set(true);
     }
 
     /// How many requests may begin now.

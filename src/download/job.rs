@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{Context, fetch};
+use super::{Context, Search, fetch};
 use crate::Error;
-use crate::answer::Refusal;
+use crate::answer::{Ranges, Refusal};
 use crate::entity::Entity;
 use crate::hash::Checksum;
 use crate::net::Client;
@@ -22,6 +22,12 @@ use crate::sink::{self, Identity, Sink};
 
 /// Beginning anew, or at the original URL, this often without one new byte between ends the file.
 const MAX_ROUNDS: u32 = 4;
+
+/// How often an address that denies the rest of a file is asked again for it, before all of the file is asked for.
+const DENIALS: u32 = 2;
+
+/// Pauses from here on are noticed by whoever waits.
+const NOTICED: Duration = Duration::from_secs(1);
 
 /// One file on its way.
 pub(super) struct Job<'a> {
@@ -127,7 +133,16 @@ impl<'a> Job<'a> {
                 (Failure::Network(_), None) => self.first_verdict(&problem.failure, attempt),
                 _ => self.verdict(&problem.failure, attempt),
             };
-            if earlier.is_some() && matches!(verdict, Verdict::Restart | Verdict::Reresolve) {
+            // A fresh address may not be known everywhere yet, or be asked too much: that passes, and a body from the first
+            // byte would be no better.
+            let is_passing = earlier.is_some() && problem.failure.is_forbidden();
+            if is_passing && attempt <= DENIALS && self.context.policy.retries > 0 {
+                let after = retry::backoff(attempt, &self.context.policy, fastrand::u64(..));
+                self.pause(&problem, after).await?;
+                continue;
+            }
+            let gives_way = is_passing || matches!(verdict, Verdict::Restart | Verdict::Reresolve);
+            if earlier.is_some() && gives_way {
                 self.retrying(&problem, Duration::ZERO);
                 (earlier, attempt) = (None, 0);
                 continue;
@@ -248,9 +263,10 @@ impl<'a> Job<'a> {
     pub(super) async fn fetch(&self, sink: Sink<'_>, mut opening: Opening) -> Result<(), Error> {
         let (mut rounds, mut restarts) = (0, 0);
         let mut entity = opening.resource.entity.clone();
+        // What came before was waiting of our own.
+        self.note_life();
         loop {
             let had = sink.done().len();
-            self.note_life();
             let (problem, opened) = match fetch::fetch(self, sink, opening).await {
                 Ok(()) => return Ok(()),
                 Err(Stop::Fatal(error)) => return Err(error),
@@ -282,10 +298,7 @@ impl<'a> Job<'a> {
                 restarts += 1;
                 let now = &opening.resource.entity;
                 self.begin_again(sink, &entity, now, problem).await?;
-                self.tell(Update::Restarted {
-                    id: self.id,
-                    reason,
-                });
+                self.restarted(reason);
             }
             entity = opening.resource.entity.clone();
         }
@@ -324,6 +337,23 @@ impl<'a> Job<'a> {
             Sink::Pipe(_) => {}
         }
         Ok(())
+    }
+
+    /// Whether it would show if parts of two versions were put together: by a validator, or in the end by a checksum.
+    pub(super) fn may_be_put_together(&self, resource: &Resource) -> bool {
+        let stated = match self.context.search {
+            Search::Off => None,
+            Search::Likely | Search::Everywhere => resource.stated.as_ref(),
+        };
+        let is_vouched = !resource.entity.validator.is_empty()
+            || self.source.checksum.is_some()
+            || stated.is_some();
+        let is_splittable = resource.ranges != Ranges::No && resource.entity.length.is_some();
+        if !is_vouched && is_splittable && !self.no_ranges.replace(true) {
+            let why = "nothing that the server says would show that the file changes";
+            self.note(format!("one request at a time: {why}; --checksum would"));
+        }
+        is_vouched
     }
 
     fn must_restart(&self, problem: &Problem) -> bool {
@@ -417,11 +447,23 @@ impl<'a> Job<'a> {
         });
     }
 
+    /// Says that something is asked for again, unless that is how connections end.
     pub(super) fn retrying(&self, problem: &Problem, delay: Duration) {
+        if problem.failure.is_ordinary() && delay < NOTICED {
+            return;
+        }
         self.tell(Update::Retry {
             id: self.id,
             reason: problem.to_string(),
             delay,
+        });
+    }
+
+    /// Says that the file begins with its first byte again.
+    pub(super) fn restarted(&self, reason: String) {
+        self.tell(Update::Restarted {
+            id: self.id,
+            reason,
         });
     }
 

@@ -44,7 +44,7 @@ pub use names::Names;
 pub use pace::Pace;
 pub use preview::{Plan, Preview, preview};
 pub use stream::{Turn, stream};
-use verify::Check;
+use verify::{Check, Verdict};
 
 /// What all downloads of a run share.
 pub struct Context {
@@ -229,31 +229,14 @@ pub async fn download(context: &Context, id: usize, source: &Source) -> Result<O
         return Ok(skipped(path));
     }
     let part = prepare(&job, &check, part, &name, &opening).await?;
-    let hashing = tokio::spawn(part.hash(check.algorithms()));
-    let fetching = job.fetch(Sink::Part(&part), opening);
-    let found = match check.search_beside(context, fetching).await {
-        Ok(found) => found,
-        Err(error) => {
-            // The reason for ending matters more than a state that could not be saved as well.
-            let _ = if matches!(error, Error::TooLarge { .. }) {
-                part.discard().await
-            } else {
-                part.suspend().await
-            };
-            return Err(error);
-        }
-    };
+    let mut filled = fill(&job, &check, part, opening).await?;
     claim.keep();
     // The next file is on its way while this one is put on stable storage.
     drop(door);
-    let digests = hashing
-        .await
-        .map_err(|error| Error::Internal(format!("hashing: {error}")))??;
-    let verdict = check.judge(digests, found);
-    if let Some((expected, actual)) = verdict.wrong {
-        let kept = Some(part.reject().await?);
-        return Err(job.wrong(expected, actual, kept));
+    if let Some(wrong) = filled.1.wrong.take() {
+        filled = once_more(&job, filled.0, wrong).await?;
     }
+    let (part, verdict) = filled;
     let verified = job.verified(verdict.held);
     let bytes = part.done().len();
     let path = match context.destination.on_conflict {
@@ -266,6 +249,60 @@ pub async fn download(context: &Context, id: usize, source: &Source) -> Result<O
         checksums: verdict.digests,
         verified,
     })
+}
+
+/// Fetches what a part lacks, and holds all of it against what it has to be.
+async fn fill(
+    job: &Job<'_>,
+    check: &Check<'_>,
+    part: Part,
+    opening: Opening,
+) -> Result<(Part, Verdict), Error> {
+    let hashing = tokio::spawn(part.hash(check.algorithms()));
+    let fetching = job.fetch(Sink::Part(&part), opening);
+    let found = match check.search_beside(job.context, fetching).await {
+        Ok(found) => found,
+        Err(error) => {
+            // The reason for ending matters more than a state that could not be saved as well.
+            let _ = if matches!(error, Error::TooLarge { .. }) {
+                part.discard().await
+            } else {
+                part.suspend().await
+            };
+            return Err(error);
+        }
+    };
+    let digests = hashing
+        .await
+        .map_err(|error| Error::Internal(format!("hashing: {error}")))??;
+    let verdict = check.judge(digests, found);
+    Ok((part, verdict))
+}
+
+/// Sets a file with a wrong checksum aside and downloads all of it once more, since a byte may have been damaged on its way,
+/// or come from another version. What was set aside stays unless the second one is right.
+async fn once_more(
+    job: &Job<'_>,
+    part: Part,
+    (expected, actual): (Checksum, Checksum),
+) -> Result<(Part, Verdict), Error> {
+    let name = part.name().to_owned();
+    let kept = part.reject().await?;
+    job.restarted(format!("{actual} is not {expected}"));
+    let opening = job.open(None).await?;
+    let identity = job.identity(&opening.resource.entity);
+    let Ok(part) = Part::create(&job.context.destination.dir, &name, &identity) else {
+        // Not enough room for two, say: that is not what is wrong with this file.
+        return Err(job.wrong(expected, actual, Some(kept)));
+    };
+    let check = Check::new(job.context, job.source, &opening.resource);
+    let (part, verdict) = fill(job, &check, part, opening).await?;
+    if let Some((expected, actual)) = verdict.wrong {
+        let kept = Some(part.reject().await?);
+        return Err(job.wrong(expected, actual, kept));
+    }
+    sink::remove(&kept)?;
+    Ok((part, verdict))
 }
 
 fn skipped(path: PathBuf) -> Outcome {

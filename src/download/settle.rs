@@ -10,7 +10,7 @@ use super::Context;
 use super::fetch::{File, Place};
 use super::job::{Stop, earlier, earlier_from, is_resumable};
 use crate::Error;
-use crate::answer::Meaning;
+use crate::answer::{Meaning, Refusal};
 use crate::net::Transfer;
 use crate::resolve::{Opening, Problem};
 use crate::retry::{self, Failure, Fault, Verdict};
@@ -30,6 +30,8 @@ const DEAD: Duration = Duration::from_secs(10);
 pub(super) enum Trouble {
     Disk(sink::Error),
     Net(Problem),
+    /// Another node of the host answered than the one to keep to.
+    Elsewhere,
 }
 
 impl<T: Into<Problem>> From<T> for Trouble {
@@ -77,13 +79,24 @@ impl File<'_> {
                 return Ok(Next::GoOn);
             }
             Err(Trouble::Disk(error)) => return Err(error.into()),
+            Err(Trouble::Elsewhere) => {
+                // Asked again where it was begun; who asks there gets no such answer.
+                self.requeue(id, Outcome::Void);
+                return Ok(Next::GoOn);
+            }
             Err(Trouble::Net(problem)) => problem,
         };
+        if problem.failure.is_unreachable() && self.pinned.replace(false) {
+            // That node is gone, and the others have no such file.
+            self.node.set(None);
+        }
         if ended.place.mirror.is_some() {
             return self.settle_mirror(id, &ended.place, problem);
         }
-        if ended.place.generation != self.place.borrow().generation && is_expiry(&problem.failure) {
-            // Asked for where nothing is to be had any more, as is known by now.
+        if ended.place.generation != self.place.borrow().generation && is_outdated(&problem.failure)
+        {
+            // Asked for where nothing is to be had any more, or on a condition that the server does not know, as is known by
+            // now.
             self.requeue(id, Outcome::Void);
             return Ok(Next::GoOn);
         }
@@ -99,6 +112,9 @@ impl File<'_> {
             && refusal.meaning() == Meaning::NoRanges
             && self.has_no_ranges(attempts)
         {
+            if !self.proven.get() {
+                ended.place.share.gate.serves_no_ranges();
+            }
             return self.go_on_alone(id, problem, opened);
         }
         match self.job.verdict(&problem.failure, attempts) {
@@ -150,6 +166,11 @@ impl File<'_> {
         if !is_resumable(&self.resource.entity) {
             return Err(Stop::Again(problem));
         }
+        if self.resolving.get() {
+            // What comes of that is for this request too.
+            self.requeue(id, Outcome::Void);
+            return Ok(Next::GoOn);
+        }
         let barren = self.barren.get();
         if barren > 0 && !self.proven.get() {
             // A fresh address served its one body and no range: such addresses are good for one request.
@@ -159,9 +180,7 @@ impl File<'_> {
             return Err(Stop::Fatal(self.job.failed(problem)));
         }
         self.requeue(id, Outcome::Void);
-        if self.resolving.replace(true) {
-            return Ok(Next::GoOn);
-        }
+        self.resolving.set(true);
         self.barren.set(barren + 1);
         let policy = &self.job.context.policy;
         let pause = match barren {
@@ -255,10 +274,11 @@ fn is_denied(error: &Error) -> bool {
     )
 }
 
-/// Whether an address that is no longer good fails like this.
-fn is_expiry(failure: &Failure) -> bool {
+/// Whether an address that is no longer good fails like this, or a condition that is not sent any more.
+fn is_outdated(failure: &Failure) -> bool {
     match failure {
         Failure::Status { code, .. } => matches!(code, 400 | 401 | 403 | 404 | 410),
-        Failure::Network(_) | Failure::Refused(_) | Failure::Short => false,
+        Failure::Refused(refusal) => *refusal == Refusal::Precondition,
+        Failure::Network(_) | Failure::Short => false,
     }
 }

@@ -1,6 +1,7 @@
 //! One transfer of a file: from the request for a chunk to its last byte in the sink.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use crate::fingerprint::headers::Places;
 use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
 use crate::page;
 use crate::range::ByteRange;
-use crate::resolve::{head, plain};
+use crate::resolve::part::head_of_range;
+use crate::resolve::plain;
 use crate::retry::Failure;
 use crate::schedule::{Chunk, ChunkId};
 
@@ -71,9 +73,11 @@ impl File<'_> {
         place: &Place,
         answered: &Cell<bool>,
     ) -> Result<(), Trouble> {
-        let mut transfer = self.job.client().start(self.request(chunk, place));
+        let request = self.request(chunk, place);
+        let node = request.node;
+        let mut transfer = self.job.client().start(request);
         let head = tokio::select! {
-            head = timed(self.job.context.stall, head(&mut transfer)) => head?,
+            head = timed(self.job.context.stall, head_of_range(&mut transfer)) => head?,
             () = self.robbed(chunk.id) => return Ok(()),
         };
         let now = Context::wall_clock();
@@ -83,8 +87,15 @@ impl File<'_> {
         if let Some(guard) = page::challenge(&head) {
             return Err(Failure::Refused(Refusal::Challenge(guard)).into());
         }
-        let slice = answer::slice(&head, chunk.range, chunk.open, self.entity(place))
-            .map_err(|refusal| Failure::of(refusal, &head, now))?;
+        let slice = answer::slice(&head, chunk.range, chunk.open, self.entity(place));
+        if let Err(Refusal::Twin | Refusal::Precondition) = &slice
+            && node.is_none()
+            && place.mirror.is_none()
+            && self.stays_with(transfer.node())
+        {
+            return Err(Trouble::Elsewhere);
+        }
+        let slice = slice.map_err(|refusal| Failure::of(refusal, &head, now))?;
         answered.set(true);
         let _served = Served::new(match &place.mirror {
             Some(mirror) => &mirror.served,
@@ -122,7 +133,24 @@ impl File<'_> {
             url: plain(&place.url),
             kind: Kind::Slice,
             places,
+            node: self
+                .node
+                .get()
+                .filter(|_| self.pinned.get() && place.mirror.is_none()),
         }
+    }
+
+    /// Keeps to the node that the file was begun at from here on, if the answer came from another one.
+    fn stays_with(&self, answered: Option<IpAddr>) -> bool {
+        let (Some(node), Some(answered)) = (self.node.get(), answered) else {
+            return false;
+        };
+        if node != answered && !self.pinned.replace(true) {
+            let why = "another address of the host has another tag for the file";
+            self.job
+                .note(format!("{why}; it goes on with {node} alone"));
+        }
+        node != answered
     }
 
     /// What a place has.

@@ -97,6 +97,7 @@ pub(super) fn request(server: &Server, kind: Kind, places: &Places) -> Request {
     Request {
         url: format!("https://localhost:{}/", server.port()),
         kind,
+        node: None,
         places: places.clone(),
     }
 }

@@ -35,8 +35,10 @@ pub struct Aimd {
     cut_at: Instant,
     /// The most requests that were seen to be served at once since the last complaint.
     served: usize,
-    /// Whether the last answer raised the number, where only every second one does.
-    raised: bool,
+    /// Answers since the number was last raised or cut.
+    answers: usize,
+    /// Answers do not raise the number before this.
+    ramp_at: Instant,
     /// A single refusal at the number that was served before is passed over until this; a server that counts a request
     /// which has just ended is not out of room.
     lenient_at: Instant,
@@ -64,7 +66,7 @@ const LONGEST_PENANCE: Duration = Duration::from_secs(480);
 /// Failures within this time after a halving belong to it.
 const ONE_EVENT: Duration = Duration::from_secs(2);
 
-/// Below this only every second answer raises the number.
+/// Below this the number is raised by one at a time, and only when all so far are served.
 const CAREFUL: usize = 8;
 
 /// A growth has to bring this share of what it would bring if all requests were equally fast.
@@ -90,7 +92,8 @@ impl Aimd {
             grow_at: now,
             cut_at: now,
             served: 0,
-            raised: false,
+            answers: 0,
+            ramp_at: now,
             lenient_at: now,
             penance: PENANCE,
             paused_until: None,
@@ -146,10 +149,15 @@ impl Aimd {
     pub fn accepted(&mut self, running: usize, now: Instant) {
         let before = self.limit;
         self.served = self.served.max(running);
-        if self.limit < self.ramp {
-            // A server that takes few takes less than ten, so up to there the number grows with care.
-            self.raised = self.limit >= CAREFUL || !self.raised;
-            self.limit += usize::from(self.raised);
+        self.answers += 1;
+        if self.limit < self.ramp && now >= self.ramp_at {
+            // A server that takes few takes less than ten, and what it does not take are requests for nothing. Where all are
+            // never served at once because each is short, a round of answers says the same.
+            let is_borne = running >= self.limit || self.answers >= self.limit;
+            if is_borne || self.limit >= CAREFUL {
+                self.limit += 1;
+                self.answers = 0;
+            }
         }
         if now < self.cut_at {
             // It was on its way when the limit was cut, and shows that the cut went too deep.
@@ -160,13 +168,19 @@ impl Aimd {
         }
     }
 
-    /// Notes that the server refused a request although it serves `running` others: that many it takes.
+    /// Notes that the server refused a request although it serves `running` others: that many it takes. If it was seen to serve
+    /// more, that is tried again soon.
     pub fn refused(&mut self, running: usize, now: Instant) {
-        if running < self.served && self.trial.is_none() && now >= self.lenient_at {
+        let served = self.served;
+        let is_odd = running < served && self.trial.is_none();
+        if is_odd && now >= self.lenient_at {
             self.lenient_at = now + BREATH;
             return;
         }
         self.cut(self.limit.min(running.max(1)), now);
+        if is_odd {
+            (self.ramp, self.ramp_at) = (served.min(self.max), now + BREATH);
+        }
     }
 
     /// Notes that the server showed that it is asked too much: halves the limit, once per event.
@@ -222,6 +236,7 @@ impl Aimd {
         self.limit = limit;
         self.served = limit;
         self.ramp = 0;
+        self.answers = 0;
         self.doubling = false;
         self.trial = None;
         self.grow_at = now + self.penance;
@@ -306,9 +321,16 @@ mod tests {
         let now = Instant::now();
         let mut aimd = Aimd::new(4, 8, 8, now);
         assert_eq!((aimd.limit(now), aimd.expected()), (4, 8));
-        for running in 1..=5 {
+        for running in 1..=3 {
             aimd.accepted(running, now);
         }
+        assert_eq!(aimd.limit(now), 4);
+        // All are served, and then the one more.
+        aimd.accepted(4, now);
+        aimd.accepted(5, now);
+        assert_eq!(aimd.limit(now), 6);
+        // Short ones, of which two run at a time.
+        (0..6).for_each(|_| aimd.accepted(2, now));
         assert_eq!(aimd.limit(now), 7);
         for running in 6..=20 {
             aimd.accepted(running, now);
@@ -321,11 +343,8 @@ mod tests {
         let second = Duration::from_secs(1);
         let now = Instant::now();
         let mut aimd = Aimd::new(4, 32, 32, now);
-        (1..=3).for_each(|running| aimd.accepted(running, now));
-        assert_eq!(aimd.limit(now), 6);
-        // The fourth that is served answers between those that are not.
-        aimd.refused(3, now);
-        aimd.accepted(4, now);
+        (1..=4).for_each(|running| aimd.accepted(running, now));
+        assert_eq!(aimd.limit(now), 5);
         aimd.refused(4, now);
         assert_eq!((aimd.limit(now), aimd.expected()), (4, 4));
         // One refusal at this number is a coincidence, two are none.
@@ -334,6 +353,14 @@ mod tests {
         assert_eq!(aimd.limit(now), 4);
         aimd.refused(3, now + second);
         assert_eq!(aimd.limit(now + second), 3);
+        // It served four, though.
+        aimd.accepted(3, now + 2 * second);
+        assert_eq!(aimd.limit(now + 2 * second), 3);
+        aimd.accepted(3, now + 7 * second);
+        assert_eq!(aimd.limit(now + 7 * second), 4);
+        aimd.refused(3, now + 8 * second);
+        aimd.accepted(3, now + 14 * second);
+        assert_eq!(aimd.limit(now + 14 * second), 3, "twice is enough");
         aimd.cap(2);
         assert_eq!(aimd.limit(now + second), 2);
     }

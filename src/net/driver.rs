@@ -4,7 +4,7 @@
 //! for the client's wakeup; there is no polling interval. It never waits for the flow: events go into unbounded
 //! channels whose content is bounded by each transfer's credit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -26,7 +26,8 @@ const ROUNDS: u64 = 8;
 
 /// What the bindings lack of `curl/multi.h`: `CURLMOPT_NETWORK_CHANGED`, and two of its bits.
 const CURLMOPT_NETWORK_CHANGED: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 17;
-const CLEAR_CONNECTIONS_AND_NAMES: std::ffi::c_long = (1 << 1) | (1 << 2);
+const CLEAR_NAMES: std::ffi::c_long = 1 << 2;
+const CLEAR_CONNECTIONS_AND_NAMES: std::ffi::c_long = (1 << 1) | CLEAR_NAMES;
 
 /// Starts the thread and waits until libcurl is ready in it.
 pub(super) fn spawn(
@@ -57,6 +58,7 @@ fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<Mult
             multi,
             options,
             commands,
+            waiting: VecDeque::new(),
             active: HashMap::new(),
             old_hosts: HashSet::new(),
             sessions,
@@ -64,6 +66,22 @@ fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<Mult
         }
         .drive();
     }
+}
+
+/// Why a transfer failed.
+fn why(handle: &Easy2Handle<Body>, error: &curl::Error) -> Error {
+    let easy = handle.raw() as usize;
+    if let Some(fault) = hooks::unserved(easy) {
+        return Error::new(fault.clone(), fault.to_string());
+    }
+    let error = Error::from_curl(error);
+    let is_lost = matches!(error.fault(), Fault::Reset | Fault::Http2 { code: 0 });
+    // A connection that had served others ended when the request was on its way. libcurl asks again by itself where that
+    // happens over HTTP/1.1.
+    if is_lost && handle.get_ref().is_unanswered() && setup::is_reused(easy) {
+        return Error::new(Fault::Goaway { code: 0 }, error.to_string());
+    }
+    error
 }
 
 fn limit(multi: &mut Multi, connections: Option<Connections>) -> Result<(), curl::MultiError> {
@@ -81,7 +99,9 @@ struct Driver {
     options: Options,
     /// Closed when the last client is gone.
     commands: Receiver<Command>,
-    /// Every transfer that has not had its `End`.
+    /// What has to be started yet, in the order of asking.
+    waiting: VecDeque<(Id, Box<super::Request>, Body)>,
+    /// Every transfer that was started and has not had its `End`.
     active: HashMap<Id, Easy2Handle<Body>>,
     /// Hosts that refused a request over HTTP/2 because they want HTTP/1.1 for it (RFC 9113 §7).
     old_hosts: HashSet<String>,
@@ -98,6 +118,7 @@ impl Driver {
             if let Err(error) = self.multi.perform() {
                 self.fail_all(&error);
             }
+            self.wake_orphans();
             self.collect();
             // An empty first look means that nothing is waiting in a socket: what has come so far is passed on, and
             // then the thread may sleep. The look may swallow a wakeup, hence the commands are drained again.
@@ -124,18 +145,51 @@ impl Driver {
                     request,
                     events,
                     line,
-                }) => self.start(
-                    id,
-                    &request,
-                    Body::new(&self.options, &self.sessions, events, line),
-                ),
+                }) => {
+                    let body = Body::new(&self.options, &self.sessions, events, line);
+                    self.waiting.push_back((id, request, body));
+                    self.start_waiting();
+                }
                 Ok(Command::Grant { id, bytes }) => self.grant(id, bytes),
-                Ok(Command::Cancel { id }) => drop(self.remove(id)),
-                Ok(Command::Reset) => self.reset(),
+                Ok(Command::Cancel { id }) => self.cancel(id),
+                Ok(Command::Reset) => self.forget(CLEAR_CONNECTIONS_AND_NAMES),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }
         }
+    }
+
+    /// Starts what waits, in order, but for what its host has no room for.
+    fn start_waiting(&mut self) {
+        for _ in 0..self.waiting.len() {
+            match self.waiting.pop_front() {
+                Some((id, request, body)) if !self.is_full(&request) => {
+                    self.start(id, &request, body);
+                }
+                waiting => self.waiting.extend(waiting),
+            }
+        }
+    }
+
+    /// Whether the host takes no more requests on the connection that it has (RFC 9113 §5.1.2). libcurl would open another
+    /// one, which no browser does.
+    fn is_full(&self, request: &super::Request) -> bool {
+        if self.options.connections.is_some() || request.node.is_some() {
+            return false;
+        }
+        let authority = setup::authority(&request.url);
+        let is_there =
+            |handle: &&Easy2Handle<Body>| setup::authority(handle.get_ref().url()) == authority;
+        let there = || self.active.values().filter(is_there);
+        let most = there().find_map(|handle| hooks::most_streams(handle.raw() as usize));
+        let most = most.and_then(|most| usize::try_from(most).ok());
+        most.is_some_and(|most| there().count() >= most)
+    }
+
+    fn cancel(&mut self, id: Id) {
+        self.waiting.retain(|(waiting, ..)| *waiting != id);
+        drop(self.remove(id));
+        self.start_waiting();
     }
 
     fn start(&mut self, id: Id, request: &super::Request, body: Body) {
@@ -176,15 +230,12 @@ impl Driver {
         }
     }
 
-    fn reset(&self) {
+    /// Makes libcurl forget connections, the addresses of hosts, or both.
+    fn forget(&self, what: std::ffi::c_long) {
         // SAFETY: the handle lives as long as `self.multi`, and the option takes a long. Its result can only be that this
         // libcurl does not know the option, and then connections are merely used longer.
         unsafe {
-            curl_sys::curl_multi_setopt(
-                self.multi.raw(),
-                CURLMOPT_NETWORK_CHANGED,
-                CLEAR_CONNECTIONS_AND_NAMES,
-            );
+            curl_sys::curl_multi_setopt(self.multi.raw(), CURLMOPT_NETWORK_CHANGED, what);
         }
     }
 
@@ -207,20 +258,39 @@ impl Driver {
             }
         });
         for (id, result) in finished {
+            let Some(handle) = self.active.get(&id) else {
+                continue;
+            };
             let result = result
                 .unwrap_or(Ok(()))
-                .map_err(|error| Error::from_curl(&error));
+                .map_err(|error| why(handle, &error));
             // While what is known of its stream has not been forgotten.
-            let body = self.active.get(&id).map(|handle| handle.get_ref());
-            let result = body.map_or(Ok(()), |body| body.judge(result));
-            if let Some(mut easy) = self.remove(id) {
-                if let Err(error) = &result
-                    && *error.fault() == Fault::Http11Required
-                {
+            let result = handle.get_ref().judge(result);
+            let Some(mut easy) = self.remove(id) else {
+                continue;
+            };
+            match result.as_ref().map_err(Error::fault) {
+                Err(Fault::Http11Required) => {
                     let host = setup::authority(easy.get_ref().url());
                     self.old_hosts.insert(host.to_owned());
                 }
-                easy.get_mut().end(result);
+                // The host may have moved.
+                Err(Fault::Connect | Fault::ConnectTimeout) => self.forget(CLEAR_NAMES),
+                Ok(()) | Err(_) => {}
+            }
+            easy.get_mut().end(result);
+        }
+        self.start_waiting();
+    }
+
+    /// Has libcurl look at transfers whose HTTP/2 session nghttp2 has ended, as for a body that is shorter than it was to be.
+    /// The server may keep such a connection open and say no more.
+    fn wake_orphans(&self) {
+        for orphan in hooks::orphans() {
+            let mut active = self.active.values();
+            if let Some(handle) = active.find(|handle| handle.raw() as usize == orphan) {
+                // To go on runs the transfer, paused or not. It fails only for one that is not in a transfer any more.
+                let _ = handle.unpause_write();
             }
         }
     }

@@ -38,7 +38,7 @@ impl Error {
     }
 
     pub(super) fn from_curl(error: &curl::Error) -> Self {
-        let message = lower_first(
+        let message = plain(
             error
                 .extra_description()
                 .unwrap_or_else(|| error.description()),
@@ -91,8 +91,8 @@ fn is_cut(message: &str) -> bool {
         .any(|part| message.contains(part))
 }
 
-/// libcurl ends its sentence about a stream with the error's name and number: `… INTERNAL_ERROR (err 2)`. A head that breaks
-/// the rules has nghttp2's sentence.
+/// libcurl ends its sentence about a stream with the error's number and name: `… (error 0x2 INTERNAL_ERROR)`. A head that
+/// breaks the rules has nghttp2's sentence.
 fn http2_fault(message: &str) -> Fault {
     if message
         .to_ascii_lowercase()
@@ -101,8 +101,9 @@ fn http2_fault(message: &str) -> Fault {
         return Fault::Protocol(message.into());
     }
     let code = message
-        .rsplit_once("(err ")
-        .and_then(|(_, rest)| rest.trim_end_matches([')', '.']).parse().ok())
+        .rsplit_once("(error 0x")
+        .and_then(|(_, rest)| rest.split([' ', ')']).next())
+        .and_then(|number| u32::from_str_radix(number, 16).ok())
         .unwrap_or(0);
     match code {
         REFUSED_STREAM => Fault::RefusedStream,
@@ -117,6 +118,16 @@ const CURLE_PROXY: curl_sys::CURLcode = 97;
 /// Error codes of HTTP/2 (RFC 9113 §7).
 const REFUSED_STREAM: u32 = 7;
 const HTTP_1_1_REQUIRED: u32 = 13;
+
+/// libcurl's sentence, without what it says twice, and without a library that is not there.
+fn plain(message: &str) -> String {
+    let once = message.strip_suffix(": Could not connect to server");
+    lower_first(
+        &once
+            .unwrap_or(message)
+            .replace("OpenSSL verify result", "verify result"),
+    )
+}
 
 /// libcurl's sentences begin with a capital; ours stand behind a colon. Abbreviations stay.
 fn lower_first(message: &str) -> String {
@@ -137,15 +148,33 @@ mod tests {
     fn stream_errors_are_told_apart_by_their_number() {
         let told = |code| {
             http2_fault(&format!(
-                "HTTP/2 stream 1 was not closed cleanly: X (err {code})"
+                "HTTP/2 stream 1 reset by server (error {code:#x} X)"
             ))
         };
         assert_eq!(told(7), Fault::RefusedStream);
         assert_eq!(told(13), Fault::Http11Required);
+        assert_eq!(told(11), Fault::Http2 { code: 11 });
         assert_eq!(told(2), Fault::Http2 { code: 2 });
         assert_eq!(http2_fault("no number"), Fault::Http2 { code: 0 });
         let broken = "Invalid HTTP header field was received: frame type: 1";
         assert_eq!(http2_fault(broken), Fault::Protocol(broken.into()));
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        for (theirs, ours) in [
+            (
+                "Failed to connect to h:1 after 6 ms: Could not connect to server",
+                "failed to connect to h:1 after 6 ms",
+            ),
+            ("Could not connect to server", "could not connect to server"),
+            (
+                "SSL certificate OpenSSL verify result: self signed certificate (18)",
+                "SSL certificate verify result: self signed certificate (18)",
+            ),
+        ] {
+            assert_eq!(plain(theirs), ours);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use curl::easy::{Handler, InfoType, WriteError};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::tls::sessions::{self, Shared};
-use super::{BLOCK, Block, Error, Event, Line, Options, hooks, tls, trace};
+use super::{BLOCK, Block, Error, Event, Line, Options, hooks, setup, tls, trace};
 use crate::fingerprint::Fingerprint;
 use crate::http::{Head, Headers, Protocol};
 use crate::retry::Fault;
@@ -24,6 +24,8 @@ pub(super) struct Body {
     events: UnboundedSender<Event>,
     /// Is told of the connection before the head is sent.
     line: Arc<Line>,
+    /// Whether the address at the other end of the connection is the host's, and not a proxy's.
+    direct: bool,
     /// Address of the easy handle this belongs to; 0 before it has one.
     handle: usize,
     /// Worn by the connection, if this transfer opens one.
@@ -63,6 +65,7 @@ impl Body {
         Self {
             events,
             line,
+            direct: false,
             handle: 0,
             fingerprint: options.fingerprint.clone(),
             sessions: sessions.clone(),
@@ -85,6 +88,16 @@ impl Body {
 
     pub(super) fn set_handle(&mut self, address: usize) {
         self.handle = address;
+    }
+
+    /// Notes that no proxy stands between.
+    pub(super) fn goes_directly(&mut self) {
+        self.direct = true;
+    }
+
+    /// Whether no head has come.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.head.is_some()
     }
 
     pub(super) fn url(&self) -> &str {
@@ -151,6 +164,14 @@ impl Body {
         }
     }
 
+    fn note_node(&self) {
+        if self.direct
+            && let Some(node) = setup::node(self.handle)
+        {
+            self.line.leads_to(node);
+        }
+    }
+
     fn note_connection(&self) {
         let mut number: i64 = -1;
         // SAFETY: this is called by the handle's own transfer, so the handle is alive; this libcurl knows the question, and
@@ -190,6 +211,7 @@ impl Handler for Body {
                 && head.headers.get("content-length").is_none();
             self.note_streams();
             self.note_connection();
+            self.note_node();
             self.send(Event::Head(head));
         }
         true

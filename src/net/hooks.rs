@@ -8,6 +8,7 @@
 //! Nothing is decided here; these functions convert pointers and hold the borrow rules: the thread's state is never
 //! borrowed while a function of C runs that could call back.
 
+pub(super) mod ends;
 mod nghttp2;
 
 use std::cell::RefCell;
@@ -20,6 +21,7 @@ use boring_sys as ffi;
 use super::http2::{Requested, Wire};
 use super::tls;
 use crate::fingerprint::Fingerprint;
+use crate::retry::Fault;
 
 thread_local! {
     /// What this thread wears; `None` on every thread but a driver.
@@ -54,6 +56,16 @@ pub(super) fn forget(easy: *mut c_void) {
         // and not consumed. The stream may be closed, which nghttp2 allows for.
         unsafe { nghttp2::consume(session as *mut _, stream, held) };
     }
+}
+
+/// Why the server did not begin what an easy handle asked, if it said that it did not.
+pub(super) fn unserved(easy: usize) -> Option<Fault> {
+    with(|wire| wire.unserved(easy)).flatten()
+}
+
+/// Easy handles whose transfers are over, though libcurl would not look before something comes.
+pub(super) fn orphans() -> Vec<usize> {
+    with(Wire::orphans).unwrap_or_default()
 }
 
 /// How many streams at once the peer of an easy handle's session takes; `None` over HTTP/1.1.

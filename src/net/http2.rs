@@ -10,9 +10,11 @@ mod session;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::hooks::ends::StreamClosed;
 use crate::fingerprint::Fingerprint;
 use crate::fingerprint::schema::Priority;
 use crate::fingerprint::wire::recode::Style;
+use crate::retry::Fault;
 pub(super) use session::Session;
 use session::{FRAME_HEAD, FrameHead, HEADERS};
 
@@ -32,6 +34,7 @@ type SendCallback = unsafe extern "C" fn(
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const STREAM_CLOSED: u32 = 5;
+const REFUSED_STREAM: u32 = 7;
 const CANCEL: u32 = 8;
 /// A connection's window before any WINDOW_UPDATE (RFC 9113 §6.9.2).
 const INITIAL_WINDOW: u32 = 65_535;
@@ -49,6 +52,12 @@ pub(super) struct Wire {
     fingerprint: Arc<Fingerprint>,
     /// libcurl's send callback, the same for all sessions.
     send: Option<SendCallback>,
+    /// libcurl's callback for the end of a stream, the same for all sessions.
+    stream_closed: Option<StreamClosed>,
+    /// By address of the easy handle: why the server did not begin what it last asked.
+    unserved: HashMap<usize, Fault>,
+    /// Easy handles whose sessions nghttp2 has given up since it was last asked for.
+    orphans: Vec<usize>,
     /// libcurl's callback for received frames, the same for all sessions.
     receive: Option<FrameCallback>,
     /// Addresses of the easy handles whose answer has come to its end. Alive as long as the transfer.
@@ -66,6 +75,9 @@ impl Wire {
         Self {
             fingerprint,
             send: None,
+            stream_closed: None,
+            unserved: HashMap::new(),
+            orphans: Vec::new(),
             receive: None,
             ended: HashSet::new(),
             requested: HashMap::new(),
@@ -91,6 +103,7 @@ impl Wire {
     /// stream and bytes.
     pub(super) fn forget(&mut self, easy: usize) -> Option<(usize, i32, usize)> {
         self.requested.remove(&easy);
+        self.unserved.remove(&easy);
         self.ended.remove(&easy);
         let (session, stream) = self.streams.remove(&easy)?;
         let held = self.sessions.get_mut(&session)?.pause(stream, false);
@@ -108,6 +121,49 @@ impl Wire {
 
     pub(super) fn send(&self) -> Option<SendCallback> {
         self.send
+    }
+
+    pub(super) fn set_stream_closed(&mut self, closed: Option<StreamClosed>) {
+        self.stream_closed = closed;
+    }
+
+    pub(super) fn stream_closed(&self) -> Option<StreamClosed> {
+        self.stream_closed
+    }
+
+    /// Notes that the stream of an easy handle has ended with `code`; the code that libcurl is to see.
+    pub(super) fn closed(&mut self, easy: usize, code: u32) -> u32 {
+        if code != REFUSED_STREAM {
+            return code;
+        }
+        self.unserved.entry(easy).or_insert(Fault::RefusedStream);
+        CANCEL
+    }
+
+    /// Notes that the server closes a session, and does nothing for streams behind `last`.
+    pub(super) fn goes_away(&mut self, session: usize, last: i32, code: u32) {
+        let of_session = self.streams.iter().filter(|(_, of)| of.0 == session);
+        for (&easy, _) in of_session.filter(|(_, of)| of.1 > last) {
+            self.unserved.insert(easy, Fault::Goaway { code });
+        }
+    }
+
+    /// Notes a frame on its way out. Where it ends the session, all of its transfers are over.
+    pub(super) fn sends(&mut self, session: usize, frame: &[u8]) {
+        if self.session(session).gives_up(frame) {
+            let orphans = self.streams.iter().filter(|(_, of)| of.0 == session);
+            self.orphans.extend(orphans.map(|(&easy, _)| easy));
+        }
+    }
+
+    /// The transfers that are over since this was last asked.
+    pub(super) fn orphans(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.orphans)
+    }
+
+    /// Why the server did not begin what an easy handle asked.
+    pub(super) fn unserved(&self, easy: usize) -> Option<Fault> {
+        self.unserved.get(&easy).cloned()
     }
 
     pub(super) fn set_receive(&mut self, receive: Option<FrameCallback>) {
@@ -234,6 +290,7 @@ impl Wire {
     pub(super) fn submitted(&mut self, session: usize, stream: i32, easy: usize) {
         if let Some(requested) = self.requested.get(&easy) {
             let priority = requested.priority;
+            self.unserved.remove(&easy);
             self.streams.insert(easy, (session, stream));
             // libcurl may have asked before.
             self.ended.remove(&easy);
@@ -253,6 +310,58 @@ pub(super) enum Consumed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn transfers_of_a_session_that_is_given_up_are_over() {
+        let fingerprint = crate::fingerprint::find("chrome120").unwrap();
+        let mut wire = Wire::new(Arc::new(fingerprint));
+        for (session, easy) in [(7, 100), (8, 200)] {
+            wire.open(session);
+            let request = Requested {
+                headers: Vec::new(),
+                priority: None,
+            };
+            wire.expect(easy, request);
+            wire.submitted(session, 1, easy);
+        }
+        let goaway = |code| [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, code];
+        wire.sends(7, &goaway(0));
+        assert_eq!(wire.orphans(), [0; 0]);
+        wire.sends(7, &goaway(1));
+        assert_eq!((wire.orphans(), wire.orphans()), (vec![100], vec![]));
+    }
+
+    #[test]
+    fn what_a_server_did_not_begin_is_known_until_it_is_asked_again() {
+        let fingerprint = crate::fingerprint::find("chrome120").unwrap();
+        let mut wire = Wire::new(Arc::new(fingerprint));
+        wire.open(7);
+        let submit = |wire: &mut Wire, easy, stream| {
+            let request = Requested {
+                headers: Vec::new(),
+                priority: None,
+            };
+            wire.expect(easy, request);
+            wire.submitted(7, stream, easy);
+        };
+        for (easy, stream) in [(100, 1), (200, 3), (300, 5)] {
+            submit(&mut wire, easy, stream);
+        }
+        assert_eq!(wire.closed(100, 0), 0);
+        assert_eq!(wire.closed(100, 2), 2);
+        assert_eq!(wire.unserved(100), None);
+        wire.goes_away(7, 1, 11);
+        wire.goes_away(8, 0, 2);
+        assert_eq!(wire.closed(200, REFUSED_STREAM), CANCEL);
+        assert_eq!(wire.unserved(100), None);
+        assert_eq!(wire.unserved(200), Some(Fault::Goaway { code: 11 }));
+        assert_eq!(wire.closed(100, REFUSED_STREAM), CANCEL);
+        assert_eq!(wire.unserved(100), Some(Fault::RefusedStream));
+        submit(&mut wire, 200, 7);
+        assert_eq!(wire.unserved(200), None);
+        wire.forget(300);
+        assert_eq!(wire.unserved(300), None);
+    }
 
     #[test]
     fn bytes_of_streams_that_were_given_up_count_for_the_connection() {

@@ -1,8 +1,10 @@
 //! What the driver tells the flow of the connection that a transfer is on.
 //!
-//! Both figures are known with the head of the answer, and are read while the transfer runs. They are atomics and no events,
-//! since only the latest counts and nobody waits for it.
+//! All of it is known with the head of the answer, and is read while the transfer runs. These are cells and no events, since only
+//! the latest counts and nobody waits for it.
 
+use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Shared by the two ends of a transfer: the driver writes, the flow reads.
@@ -12,6 +14,8 @@ pub(super) struct Line {
     streams: AtomicU32,
     /// libcurl's number of it, which no other connection of the client ever has; `u64::MAX` before it is known.
     connection: AtomicU64,
+    /// The address of the host; not set where a proxy stands between.
+    node: OnceLock<IpAddr>,
 }
 
 impl Default for Line {
@@ -19,6 +23,7 @@ impl Default for Line {
         Self {
             streams: AtomicU32::new(u32::MAX),
             connection: AtomicU64::new(u64::MAX),
+            node: OnceLock::new(),
         }
     }
 }
@@ -30,6 +35,15 @@ impl Line {
 
     pub(super) fn is_on(&self, connection: u64) {
         self.connection.store(connection, Ordering::Relaxed);
+    }
+
+    /// The first address counts: it does not change without another connection.
+    pub(super) fn leads_to(&self, node: IpAddr) {
+        let _ = self.node.set(node);
+    }
+
+    pub(super) fn node(&self) -> Option<IpAddr> {
+        self.node.get().copied()
     }
 
     pub(super) fn streams(&self) -> usize {

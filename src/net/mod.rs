@@ -17,9 +17,11 @@ mod http2;
 mod line;
 mod route;
 mod setup;
+mod stretch;
 mod tls;
 mod trace;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +40,7 @@ pub use error::Error;
 use line::Line;
 pub use route::{Proxies, Route};
 pub use setup::versions;
+use stretch::Stretch;
 
 /// Bytes that one [`Block`] carries at most; libcurl's own callbacks bring 16 KiB.
 pub(crate) const BLOCK: usize = 256 * 1024;
@@ -151,6 +154,8 @@ pub struct Request {
     pub kind: Kind,
     /// What it brings for the shape's places.
     pub places: Places,
+    /// The one address of the host to ask, whatever others it has; `None` = any. Nothing where a proxy stands between.
+    pub node: Option<IpAddr>,
 }
 
 /// Consecutive bytes of a body.
@@ -258,6 +263,7 @@ impl Client {
             line,
             client: self.clone(),
             taken: 0,
+            stretch: None,
             ended: false,
         }
     }
@@ -314,6 +320,8 @@ pub struct Transfer {
     client: Client,
     /// Body bytes taken since the last grant.
     taken: usize,
+    /// What of the body is told of; `None` = all of it.
+    stretch: Option<Stretch>,
     /// Whether `End` was seen: then there is nothing to cancel.
     ended: bool,
 }
@@ -333,22 +341,46 @@ impl Transfer {
         self.line.connection()
     }
 
+    /// The address of the host that answers, known with the head of the answer; `None` where a proxy stands between.
+    #[must_use]
+    pub fn node(&self) -> Option<IpAddr> {
+        self.line.node()
+    }
+
+    /// Makes `length` bytes the whole body, of which `read` has the first ones, as they were read already: they come once
+    /// more, and offsets are counted from them. What comes behind them is read over.
+    pub fn narrow(&mut self, read: Bytes, length: u64) {
+        self.stretch = Some(Stretch::new(read, length));
+    }
+
     /// The next event. After `End`, and only then, `None`.
     pub async fn next(&mut self) -> Option<Event> {
-        if self.ended {
-            return None;
+        if let Some(block) = self.stretch.as_mut().and_then(Stretch::waiting) {
+            return Some(Event::Data(block));
         }
-        let event = self
-            .events
-            .recv()
-            .await
-            .unwrap_or_else(|| Event::End(Err(Error::gone())));
-        match &event {
-            Event::Data(block) => self.take(block.bytes.len()),
-            Event::End(_) => self.ended = true,
-            Event::Head(_) => {}
+        loop {
+            if self.ended {
+                return None;
+            }
+            let event = self
+                .events
+                .recv()
+                .await
+                .unwrap_or_else(|| Event::End(Err(Error::gone())));
+            match &event {
+                Event::Data(block) => self.take(block.bytes.len()),
+                Event::End(_) => self.ended = true,
+                Event::Head(_) => {}
+            }
+            match (event, &mut self.stretch) {
+                (Event::Data(block), Some(stretch)) => {
+                    if let Some(block) = stretch.cut(block.bytes) {
+                        return Some(Event::Data(block));
+                    }
+                }
+                (event, _) => return Some(event),
+            }
         }
-        Some(event)
     }
 
     /// Gives credit back by half windows, so that grants are few and the driver seldom stops.

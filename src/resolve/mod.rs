@@ -8,6 +8,7 @@
 pub mod checksum;
 mod disposition;
 pub mod name;
+pub mod part;
 pub mod said;
 pub mod session;
 pub mod sidecar;
@@ -356,8 +357,9 @@ async fn arrive(visit: &Visit<'_>, start: &Url, asked: &Asked<'_>) -> Result<Arr
             url: plain(&url),
             kind: asked.kind,
             places,
+            node: None,
         });
-        let head = head(&mut transfer).await?;
+        let head = part::head_of_range(&mut transfer).await?;
         visit.session.learn(&url, &head, visit.now)?;
         if !matches!(head.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(Arrival {

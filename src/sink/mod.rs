@@ -303,6 +303,14 @@ pub fn free_space(path: &Path) -> Option<u64> {
         .and_then(disk::free)
 }
 
+/// Removes a file that is of no use any more; that it is gone already is no error.
+///
+/// # Errors
+/// [`Error`] if it cannot be removed.
+pub fn remove(path: &Path) -> Result<(), Error> {
+    disk::remove(path).map_err(|e| Error::new(path, "remove", 0, e))
+}
+
 /// Computes the checksums of a finished file. Dropping the future stops the reading.
 ///
 /// # Errors

@@ -8,10 +8,12 @@ use super::case::{
     ranges_always, ranges_first,
 };
 use super::section;
+use crate::common::hs::Hs;
 use crate::common::origin::server::content::{self, Body};
 use crate::common::origin::server::files::{Ranges, Resource};
+use crate::common::origin::server::log::Exchange;
 use crate::common::origin::server::script::{Act, Framing, Point, Reply, Request};
-use crate::common::origin::{MIB, Site, asks_range, most_active};
+use crate::common::origin::{MIB, Site, asks_range, most_active, most_served};
 
 section!(
     b01, b02, b03, b04, b05, b06, b07, b08, b09, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19,
@@ -58,6 +60,26 @@ fn parts(
     }
 }
 
+/// What a 206 has to carry if it must not be used: as many bytes, and none of the file's.
+fn poisoned(mut reply: Reply) -> Reply {
+    let (start, end) = range_of(&reply);
+    reply.body = Body::generated(99, start..end);
+    reply
+}
+
+/// All that is there was used: nothing was begun anew.
+fn goes_on(site: &Site, mode: Mode) {
+    let begun = usize::from(mode != Mode::Resumed);
+    assert_eq!(plain_requests(site), begun, "begun anew");
+}
+
+/// Ranges are tried, and then no more.
+fn few_ranges(site: &Site, _: Mode) {
+    let exchanges = site.exchanges();
+    let ranges = exchanges.iter().filter(|e| asks_range(&e.request)).count();
+    assert!((1..=8).contains(&ranges), "{ranges} requests for ranges");
+}
+
 /// At most one full body is read, and what was in flight beside it.
 fn read_once(size: u64) -> impl Fn(&Site, Mode) + Send + Sync {
     move |site, _| {
@@ -94,12 +116,14 @@ fn b02() -> Case {
         Play::slices()
             .what("100,000 bytes early")
             .over(EVERYWHERE)
-            .origin(ranges_always(early(100_000))),
+            .origin(ranges_always(early(100_000)))
+            .asked(goes_on),
     )
     .play(
         Play::slices()
             .what("one byte early")
-            .origin(ranges_always(early(1))),
+            .origin(ranges_always(early(1)))
+            .asked(goes_on),
     )
     .play(
         Play::of(24 * MIB)
@@ -122,13 +146,19 @@ fn b03() -> Case {
         "206 begins behind what was asked for",
         "refused; one request at a time from then on",
     )
-    .play(Play::slices().origin(ranges_always(late.clone())))
+    .play(
+        Play::slices()
+            .origin(ranges_always(late.clone()))
+            .asked(few_ranges),
+    )
     .play(
         Play::large()
             .what("beside the first body")
             .modes(BEGINNING)
-            .origin(ranges_always(late)),
+            .origin(ranges_always(late.clone()))
+            .asked(few_ranges),
     )
+    .play(two_files("the next file of that host", late))
 }
 
 fn b04() -> Case {
@@ -147,13 +177,15 @@ fn b04() -> Case {
     .play(
         Play::slices()
             .over(EVERYWHERE)
-            .origin(ranges_always(shorter(300_000))),
+            .origin(ranges_always(shorter(300_000)))
+            .asked(goes_on),
     )
     .play(
         Play::small()
             .what("of 20,000 bytes")
             .modes(&[Mode::Resumed])
-            .origin(ranges_always(shorter(20_000))),
+            .origin(ranges_always(shorter(20_000)))
+            .asked(goes_on),
     )
     .also("src/answer.rs", "b04_b05_another_end")
 }
@@ -181,13 +213,15 @@ fn b05() -> Case {
     .play(
         Play::slices()
             .what("more than asked for")
-            .origin(ranges_always(longer)),
+            .origin(ranges_always(longer))
+            .asked(goes_on),
     )
     .play(
         Play::slices()
             .what("more than declared")
             .over(HTTP1)
-            .origin(ranges_always(more.clone())),
+            .origin(ranges_always(more.clone()))
+            .asked(goes_on),
     )
     .play(
         Play::slices()
@@ -270,7 +304,8 @@ fn b08() -> Case {
 }
 
 fn b09() -> Case {
-    let silent = parts(|mut reply| {
+    let silent = parts(|reply| {
+        let mut reply = poisoned(reply);
         reply.headers.retain(|(name, _)| name != "Content-Range");
         reply
     });
@@ -289,19 +324,14 @@ fn b10() -> Case {
     let says = |value: fn((u64, u64), u64) -> String| {
         ranges_always(parts(move |reply| {
             let value = value(range_of(&reply), total_of(&reply));
-            reply.replace("Content-Range", value)
+            poisoned(reply).replace("Content-Range", value)
         }))
     };
-    let alone = |site: &Site, _: Mode| {
-        let one = site
-            .exchanges()
-            .iter()
-            .filter(|e| !asks_range(&e.request))
-            .count();
-        assert!(one > 0, "nothing but ranges");
-    };
-    let accepted = |site: &Site, mode: Mode| {
-        assert_eq!(plain_requests(site), usize::from(mode != Mode::Resumed));
+    let misspells = |value: fn((u64, u64), u64) -> String| {
+        ranges_always(parts(move |reply| {
+            let value = value(range_of(&reply), total_of(&reply));
+            reply.replace("Content-Range", value)
+        }))
     };
     Case::new(
         "B10",
@@ -311,8 +341,7 @@ fn b10() -> Case {
     .play(
         Play::slices()
             .what("bytes=")
-            .origin(says(|_, _| "bytes=".to_owned()))
-            .asked(alone),
+            .origin(says(|_, _| "bytes=".to_owned())),
     )
     .play(
         Play::slices()
@@ -336,59 +365,122 @@ fn b10() -> Case {
     .play(
         Play::slices()
             .what("bytes: a-b/t")
-            .origin(says(|(start, end), total| {
+            .origin(misspells(|(start, end), total| {
                 format!("bytes: {start}-{}/{total}", end - 1)
             }))
-            .asked(accepted),
+            .asked(goes_on),
     )
     .play(
         Play::slices()
             .what("a-b/t")
-            .origin(says(|(start, end), total| {
+            .origin(misspells(|(start, end), total| {
                 format!("{start}-{}/{total}", end - 1)
             }))
-            .asked(accepted),
+            .asked(goes_on),
+    )
+    .play(
+        Play::slices()
+            .what("bytes: a-b/t, of another range")
+            .origin(says(|(start, end), total| {
+                format!("bytes: {}-{}/{total}", start - start.min(1), end - 1)
+            })),
     )
 }
 
-/// A body of `multipart/byteranges` with these ranges of the file.
-fn multipart(mut reply: Reply, ranges: &[(u64, u64)]) -> Reply {
+/// A body of `multipart/byteranges` with these ranges of the file, with a preamble, or without that and with a boundary
+/// that needs no quotes.
+fn multipart(mut reply: Reply, ranges: &[(u64, u64)], preamble: bool) -> Reply {
     let total = total_of(&reply);
-    let mut body: Body = "a preamble that nobody reads\r\n".into();
-    for (start, end) in ranges {
+    let (boundary, parameter, mut body) = match preamble {
+        true => (
+            "THE \"END\"",
+            "\"THE \\\"END\\\"\"",
+            Body::from("a preamble that nobody reads\r\n\r\n"),
+        ),
+        false => ("3d6b6a416f9b5", "3d6b6a416f9b5; charset=x", Body::default()),
+    };
+    for (nth, (start, end)) in ranges.iter().enumerate() {
         let head = format!(
-            "\r\n--THE \"END\"\r\nContent-Type: application/octet-stream\r\n\
+            "{}--{boundary}\r\nContent-Type: application/octet-stream\r\n\
              Content-Range: bytes {start}-{}/{total}\r\n\r\n",
+            if nth == 0 { "" } else { "\r\n" },
             end - 1
         );
         body = body.and(&*head).and(Body::generated(SEED, *start..*end));
     }
-    reply.body = body.and("\r\n--THE \"END\"--\r\n");
+    reply.body = body.and(&*format!("\r\n--{boundary}--\r\n"));
     reply.headers.retain(|(name, _)| name != "Content-Range");
     reply.replace(
         "Content-Type",
-        "multipart/byteranges; boundary=\"THE \\\"END\\\"\"",
+        format!("multipart/byteranges; boundary={parameter}"),
     )
 }
 
 fn b11() -> Case {
-    let one = parts(|reply| {
-        let range = range_of(&reply);
-        multipart(reply, &[range])
-    });
+    let one = |preamble| {
+        parts(move |reply| {
+            let range = range_of(&reply);
+            multipart(reply, &[range], preamble)
+        })
+    };
     let two = parts(|reply| {
         let (start, end) = range_of(&reply);
         let middle = (start + end) / 2;
-        multipart(reply, &[(start, middle), (middle, end)])
+        multipart(reply, &[(start, middle), (middle, end)], true)
     });
+    let late = parts(|reply| {
+        let (start, end) = range_of(&reply);
+        multipart(reply, &[(start + 1, end)], false)
+    });
+    let taken = |site: &Site, mode: Mode| {
+        assert_eq!(plain_requests(site), usize::from(mode != Mode::Resumed));
+    };
+    // What ranges were to bring comes in one body, and none of theirs is used.
+    let refused = |site: &Site, mode: Mode| {
+        let least = if mode == Mode::Resumed { 1 } else { 2 };
+        assert!(plain_requests(site) >= least, "it was not begun anew");
+    };
     Case::new(
         "B11",
         "206 multipart/byteranges to a request for one range",
-        "refused, with one part as with several; the file comes as a single stream",
+        "its part is taken if there is one, and it is the one that was asked for; else refused, and the file comes as a \
+         single stream",
     )
-    .play(Play::slices().what("one part").origin(ranges_always(one)))
-    .play(Play::slices().what("two parts").origin(ranges_always(two)))
-    .unmet("a single part is not taken either, though it could be")
+    .play(
+        Play::slices()
+            .what("one part")
+            .origin(ranges_always(one(false)))
+            .asked(taken),
+    )
+    .play(
+        Play::slices()
+            .what("one part, a preamble and a quoted boundary")
+            .origin(ranges_always(one(true)))
+            .asked(taken),
+    )
+    .play(
+        Play::large()
+            .what("beside the first body")
+            .modes(BEGINNING)
+            .origin(ranges_always(one(false)))
+            .asked(|site, _| {
+                assert_eq!(plain_requests(site), 1);
+                assert!(most_served(&site.exchanges()) > 2);
+            }),
+    )
+    .play(
+        Play::slices()
+            .what("another part")
+            .origin(ranges_always(late))
+            .asked(refused),
+    )
+    .play(
+        Play::slices()
+            .what("two parts")
+            .origin(ranges_always(two))
+            .asked(refused),
+    )
+    .also("src/multipart.rs", "b11_parts_as_servers_send_them")
 }
 
 fn b12() -> Case {
@@ -421,13 +513,61 @@ fn b12() -> Case {
             // What ranges brought, and one more body from the first byte.
             .asked(read_once(2 * 14 * MIB)),
     )
+    .play(two_files(
+        "the next file of that host",
+        |_, mut reply: Reply| {
+            (reply.status, reply.body) = (200, Body::generated(SEED, 0..14 * MIB + 3));
+            reply.headers.retain(|(name, _)| name != "Content-Range");
+            reply
+        },
+    ))
+}
+
+/// Two files of a host that serves no right range, one after the other: of the second no range is asked for.
+pub(super) fn two_files(
+    what: &'static str,
+    ranges: impl Fn(&Request, Reply) -> Reply + Clone + Send + Sync + 'static,
+) -> Play {
+    Play::scene(move |via, _| {
+        let ranges = ranges.clone();
+        let site = Site::behaving(via, move |request, reply| match asks_range(request) {
+            true => ranges(request, reply),
+            false => reply,
+        });
+        let size = 14 * MIB + 3;
+        for path in ["/x.bin", "/y.bin"] {
+            let mut resource = Resource::new(SEED, size);
+            resource.limit = Some(20 * MIB);
+            site.set(path, resource);
+        }
+        let hs = Hs::trusting(&site);
+        let done = hs.run(&["-t", "4", "-s", &site.url("/x.bin"), &site.url("/y.bin")]);
+        assert_eq!(done.code, Some(0), "{}{}", done.stderr, site.story());
+        let bytes = content::bytes(SEED, 0..size);
+        assert!(
+            done.bytes == [&bytes[..], &bytes].concat(),
+            "{}",
+            site.story()
+        );
+        let exchanges = site.settle().exchanges();
+        let asked = |path: &str, range| {
+            let of = exchanges.iter().filter(|e| e.request.path() == path);
+            of.filter(|e| asks_range(&e.request) == range).count()
+        };
+        assert!(asked("/x.bin", true) > 0, "{}", site.story());
+        assert_eq!(asked("/y.bin", true), 0, "{}", site.story());
+        assert_eq!(asked("/y.bin", false), 1, "{}", site.story());
+    })
+    .what(what)
+    .modes(&[Mode::Stream])
 }
 
 fn b13() -> Case {
-    let confused = |_: &Request, mut reply: Reply| {
+    let confused = parts(|reply| {
+        let mut reply = poisoned(reply);
         reply.status = 200;
         reply
-    };
+    });
     Case::new(
         "B13",
         "200 with a Content-Range, and just the bytes asked for",
@@ -529,13 +669,20 @@ fn b17() -> Case {
             .what("beside the first body")
             .modes(BEGINNING)
             .resource(suffixed)
-            .origin(strange),
+            .origin(strange)
+            .asked(|site, _| {
+                let exchanges = site.exchanges();
+                let most = most_served(&exchanges);
+                assert!(most > 2, "{most} bodies at once");
+                assert_eq!(plain_requests(site), 1, "begun anew");
+                let refused = exchanges.iter().filter(|e| e.status == Some(412)).count();
+                assert!(refused <= 4, "{refused} requests with the condition");
+            }),
     )
     .play(changes(
         Play::slices().what("the file has changed"),
         Resource::new(12, 3 * MIB + 5),
     ))
-    .unmet("beside the first body no more than one other is used then")
 }
 
 fn b18() -> Case {
@@ -545,11 +692,25 @@ fn b18() -> Case {
         "304 to a range request, to which no condition of a cache belongs",
         "asked again",
     )
-    .play(Play::slices().origin(ranges_first(2, unmodified)))
+    .play(
+        Play::slices()
+            .origin(ranges_first(2, unmodified))
+            .asked(|site, mode| {
+                let exchanges = site.exchanges();
+                let is_cache =
+                    |name: &str| name.starts_with("if-none") || name.starts_with("if-mod");
+                let fields = exchanges.iter().flat_map(|e| e.request.headers.iter());
+                let mut names = fields.map(|(name, _)| name.to_ascii_lowercase());
+                assert!(!names.any(|name| is_cache(&name)));
+                // A part whose first request it befell is looked at as a whole.
+                assert!(plain_requests(site) <= 1, "begun anew");
+                assert!(mode == Mode::Resumed || plain_requests(site) == 1);
+            }),
+    )
 }
 
 fn b19() -> Case {
-    let encoded = parts(|reply| reply.with("Content-Encoding", "gzip"));
+    let encoded = parts(|reply| poisoned(reply).with("Content-Encoding", "gzip"));
     Case::new(
         "B19",
         "206 of the encoded bytes",
@@ -580,7 +741,16 @@ fn b20() -> Case {
                     Reply::new(status, "too many\n".into())
                 }
             })
-            .asked(read_once(2 * 14 * MIB))
+            .asked(move |site, mode| {
+                read_once(2 * 14 * MIB)(site, mode);
+                let exchanges = site.exchanges();
+                let is_refused = |e: &&Exchange| match status {
+                    200 => asks_range(&e.request) && e.status == Some(200),
+                    status => e.status == Some(status),
+                };
+                let refused = exchanges.iter().filter(is_refused).count();
+                assert!((1..=16).contains(&refused), "{refused} were refused");
+            })
     };
     Case::new(
         "B20",

@@ -1,5 +1,6 @@
 //! Section C: whether two answers are about the same file.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,10 +11,12 @@ use sha2::Sha256;
 
 use super::case::{BEGINNING, Case, End, Mode, Play, first, plain_requests, range_of};
 use super::section;
+use crate::common::hs::Hs;
+use crate::common::node::Node;
 use crate::common::origin::server::content::{self, Body};
 use crate::common::origin::server::files::Resource;
 use crate::common::origin::server::script::{Act, Point, Reply, Request};
-use crate::common::origin::{MIB, Site, asks_range};
+use crate::common::origin::{MIB, Site, Via, asks_range, most_served};
 
 section!(
     c01, c02, c03, c04, c05, c06, c07, c08, c09, c10, c11, c12, c13
@@ -187,7 +190,13 @@ fn c04() -> Case {
     Case::new(
         "C04",
         "two nodes have different ETags for the same bytes",
-        "treated as a change: begun anew, and given up if it goes on; never mixed",
+        "it goes on with the address at which it was begun; behind one address it counts as a change: begun anew, and given up if it goes on; never mixed",
+    )
+    .play(
+        Play::scene(at_two_addresses)
+            .what("at two addresses")
+            .over(super::case::EVERYWHERE)
+            .modes(super::case::EVERY_MODE),
     )
     .play(
         Play::slices()
@@ -201,30 +210,142 @@ fn c04() -> Case {
             .origin(nodes(usize::MAX))
             .ends_apart(End::WholeOr(NETWORK), End::WholeOr(CHANGED)),
     )
-    .unmet("it is not tried to stay with one of the nodes by its address")
+}
+
+/// A host with two addresses, each with a tag of its own, and, so that it shows which of them was used, with bytes of its
+/// own. The first takes one connection; when the second was met, it takes more.
+fn at_two_addresses(via: Via, mode: Mode) {
+    let node = |seed, tag: &str| Resource {
+        etag: Some(tag.to_owned()),
+        limit: Some(20 * MIB),
+        ..Resource::new(seed, SIZE)
+    };
+    let is_first = first(1);
+    let one = Site::behaving(via, move |_, reply| match is_first() {
+        true => reply.fault(Point::Body(300_000), Act::Close),
+        false => reply,
+    });
+    one.set("/x.bin", node(11, "\"one\""));
+    let other = Site::new(via);
+    other.set("/x.bin", node(12, "\"other\""));
+    let is_first = first(1);
+    let at = |last| IpAddr::from([127, 0, 0, last]);
+    let first_node = Node::new(at(1), 0, one.port(), move |door| {
+        if is_first() {
+            door.shut();
+        }
+    });
+    let door = first_node.door();
+    let port = first_node.port();
+    let _other_node = Node::new(at(2), port, other.port(), move |_| door.open());
+
+    let hs = Hs::trusting_pem(&[one.ca_pem(), other.ca_pem()].concat());
+    let url = one
+        .url("/x.bin")
+        .replace(&one.authority(), &format!("localhost:{port}"));
+    let resolve = format!("localhost:{port}:127.0.0.1,127.0.0.2");
+    let mut arguments = vec!["-t", "4", "--resolve", &resolve, &url];
+    let mut play = Play::of(SIZE);
+    play.resource = node(11, "\"one\"");
+    match mode {
+        Mode::Cold => {}
+        Mode::Resumed => super::drive::leave_behind(&hs.dir(), &url, &play),
+        Mode::Stream => arguments.push("-s"),
+    }
+    let done = hs.run(&arguments);
+    let story = format!("{}{}\nand{}", done.stderr, one.story(), other.story());
+    assert_eq!(done.code, Some(0), "{story}");
+    match mode {
+        Mode::Stream => assert!(done.bytes == play.bytes(), "{story}"),
+        Mode::Cold | Mode::Resumed => hs.assert_only("x.bin", &play.bytes()),
+    }
+    assert!(
+        !other.exchanges().is_empty(),
+        "the other was not met: {story}"
+    );
+    nobody_begins_anew(&one, mode);
+    assert_eq!(plain_requests(&other), 0, "{story}");
 }
 
 fn c05() -> Case {
     let bare = |r: &mut Resource| (r.etag, r.last_modified) = (None, None);
+    let large = || Play::large().modes(BEGINNING).resource(bare);
+    let checksum = || {
+        let digest = crate::common::hs::sha256(&Play::large().bytes());
+        format!("sha256:{digest}")
+    };
+    // Without a range nothing can be put together of two versions.
+    let in_one_body = |site: &Site, _: Mode| {
+        let exchanges = site.exchanges();
+        assert!(exchanges.iter().all(|e| e.status == Some(200)));
+    };
+    let in_ranges = |site: &Site, _: Mode| {
+        assert!(most_served(&site.exchanges()) > 2);
+    };
+    let replaced = || {
+        let is_old = first(1);
+        let mut new = Resource::new(12, 14 * MIB + 3);
+        (new.etag, new.last_modified, new.limit) = (None, None, Some(20 * MIB));
+        move |request: &Request, reply: Reply| match is_old() {
+            true => reply,
+            false => new.reply(request),
+        }
+    };
     Case::new(
         "C05",
         "no validator at all",
-        "ranges within one run, held together by the length; a part is never gone on with",
+        "ranges only where a checksum tells in the end; else one body, begun anew where it breaks; a part is never gone on with",
+    )
+    .play(large().what("and no checksum").asked(in_one_body))
+    .play(
+        large()
+            .what("and a checksum")
+            .options(&["--checksum", &checksum()])
+            .asked(in_ranges),
     )
     .play(
-        Play::large()
+        large()
+            .what("and the server states a digest")
+            .origin(stating(vec![(
+                "Repr-Digest",
+                format!("sha-256=:{}:", Digests::of(&Play::large().bytes()).sha256),
+            )]))
+            .asked(in_ranges),
+    )
+    .play(
+        large()
+            .what("and it is another file of the same length when ranges begin")
+            .origin(replaced)
+            .asked(in_one_body),
+    )
+    .play(
+        large()
+            .what("the same, and a checksum")
+            .options(&["--checksum", &checksum()])
+            .origin(replaced)
+            .ends(End::Nothing(&[3])),
+    )
+    .play(
+        Play::small()
+            .what("the body breaks")
             .modes(BEGINNING)
             .resource(bare)
-            .asked(|site, _| {
-                assert!(site.exchanges().iter().any(|e| e.status == Some(206)));
-            }),
+            .origin(|| {
+                let is_first = first(1);
+                move |_, reply| match is_first() {
+                    true => reply.fault(Point::Body(100_000), Act::Finish),
+                    false => reply,
+                }
+            })
+            .asked(in_one_body)
+            .ends_apart(End::Whole, End::Fails(NETWORK, "")),
     )
     .play(
         Play::small()
             .what("a part of an earlier run")
             .modes(&[Mode::Resumed])
             .resource(bare)
-            .asked(|site, _| assert!(!asks_range(&site.exchanges()[0].request))),
+            .asked(in_one_body),
     )
 }
 
@@ -524,6 +645,8 @@ fn c12() -> Case {
 
 fn c13() -> Case {
     const WRONG: &str = "sha256:7777777777777777777777777777777777777777777777777777777777777777";
+    let right = |play: &Play| format!("sha256:{}", crate::common::hs::sha256(&play.bytes()));
+    // The first body has something else in front, and its headers say nothing of that.
     let damaged = |play: Play| {
         play.origin(|| {
             let is_first = first(1);
@@ -536,38 +659,53 @@ fn c13() -> Case {
             }
         })
     };
+    let twice = |site: &Site, mode: Mode| {
+        let downloads = if mode == Mode::Stream { 1 } else { 2 };
+        let least = downloads - usize::from(mode == Mode::Resumed);
+        let plain = plain_requests(site);
+        assert!((least..=downloads).contains(&plain), "{plain} downloads");
+    };
+    let small = right(&Play::small());
+    let wrong = |play: Play| {
+        play.options(&["--checksum", WRONG])
+            .ends(End::Corrupt)
+            .asked(twice)
+    };
     Case::new(
         "C13",
         "the checksum is wrong at the end",
-        "exit 3 and NAME.corrupt; a stream tells it behind its last byte",
+        "set aside as NAME.corrupt and downloaded once more; exit 3 if that is wrong too; a stream tells it behind its last byte",
     )
     .play(
-        Play::small()
+        wrong(Play::small())
             .what("given by the user")
             .over(super::case::EVERYWHERE)
-            .options(&["--checksum", WRONG])
-            .ends(End::Corrupt)
             .says("checksum"),
     )
+    .play(wrong(Play::slices()).what("in ranges"))
     .play(
-        Play::slices()
-            .what("in ranges")
-            .options(&["--checksum", WRONG])
-            .ends(End::Corrupt),
-    )
-    .play(
-        Play::of(1000)
+        wrong(Play::of(1000).resource(|r| r.length = false))
             .what("no length")
-            .modes(BEGINNING)
-            .resource(|r| r.length = false)
-            .options(&["--checksum", WRONG])
-            .ends(End::Corrupt),
+            .modes(BEGINNING),
     )
     .play(
         damaged(Play::small().what("damaged once"))
             .modes(&[Mode::Cold])
-            .ends(End::Fails(3, "checksum"))
-            .options(&["--checksum", WRONG]),
+            .options(&["--checksum", &small])
+            .asked(twice),
     )
-    .unmet("a second full download is not tried")
+    .play(
+        damaged(Play::small().what("damaged once, and a stream"))
+            .modes(&[Mode::Stream])
+            .options(&["--checksum", &small])
+            .ends(End::Nothing(&[3]))
+            .says("checksum")
+            .asked(twice),
+    )
+    .play(
+        damaged(Play::small().what("the rest of a part of an earlier run is damaged"))
+            .modes(&[Mode::Resumed])
+            .options(&["--checksum", &small]),
+    )
+    .also("tests/verify.rs", "what_is_wrong_stays_when_the_second_download_breaks")
 }

@@ -55,6 +55,7 @@ impl Case {
     }
 
     /// Says what of it does not hold.
+    #[allow(dead_code, reason = "for the case that is found not to hold next")]
     pub fn unmet(mut self, words: &'static str) -> Self {
         self.unmet = Some(words);
         self
@@ -97,6 +98,8 @@ pub enum End {
     Bytes(Arc<Vec<u8>>),
     /// This exit code and words, and no file of that name. What is kept of it is right; so is what standard output has.
     Fails(i32, &'static str),
+    /// As `Fails`, and not one byte of an answer was used: nothing is on disk but what was there, nothing on standard output.
+    Refused(i32, &'static str),
     /// As `Whole`, or as `Fails` with this code.
     WholeOr(i32),
     /// One of these exit codes, and no file of that name.

@@ -9,6 +9,7 @@ use super::section;
 use crate::common::hs::Hs;
 use crate::common::origin::server::content::{self, Body};
 use crate::common::origin::server::files::Resource;
+use crate::common::origin::server::log::Exchange;
 use crate::common::origin::server::script::{Act, Point, Reply, Request};
 use crate::common::origin::{Behaviour, MIB, Site, asks_range, bytes_of};
 
@@ -49,6 +50,15 @@ fn denied(status: u16) -> impl Fn() -> Reply + Clone + Send + Sync {
     move || Reply::new(status, "expired\n".into())
 }
 
+/// How often the whole of the file was sent for.
+fn plain_at_the_file(site: &Site) -> usize {
+    let exchanges = site.exchanges();
+    let asked = exchanges.iter().filter(|e| {
+        e.request.path() == "/x.bin" && !asks_range(&e.request) && e.status == Some(200)
+    });
+    asked.count()
+}
+
 fn resolved(site: &Site) -> usize {
     let exchanges = site.exchanges();
     exchanges
@@ -70,11 +80,18 @@ fn d01() -> Case {
                     .iter()
                     .filter(|e| e.status.is_some_and(|s| s >= 400))
                     .count();
-                let resolved = resolved(site);
+                let resolved: Vec<_> = exchanges
+                    .iter()
+                    .filter(|e| e.request.path() == "/go/x.bin")
+                    .collect();
+                let count = resolved.len();
                 assert!(
-                    resolved <= 2 + refused,
-                    "{resolved} resolves for {refused} refusals"
+                    count <= 1 + refused,
+                    "{count} resolves for {refused} refusals"
                 );
+                let is_alone = |two: &[&Exchange]| two[0].ended.is_some_and(|end| end <= two[1].at);
+                assert!(resolved.windows(2).all(is_alone), "two resolves at once");
+                assert_eq!(plain_at_the_file(site), 1, "begun anew");
             })
     };
     Case::new(
@@ -209,7 +226,10 @@ fn d04() -> Case {
             .ends(End::Nothing(&[NETWORK, BLOCKED]))
             .asked(|site, _| {
                 let asked = site.exchanges().len();
-                assert!(asked < 40, "{asked} requests");
+                assert!(asked < 25, "{asked} requests");
+                // Once, and what that answers is asked for some times more.
+                let resolved = resolved(site);
+                assert!(resolved <= 6, "{resolved} resolves");
             }),
     )
     .play(
@@ -218,6 +238,28 @@ fn d04() -> Case {
             .modes(&[Mode::Resumed])
             .origin(|| |_, _| Reply::new(403, "go away\n".into()))
             .ends(End::Fails(NETWORK, "403")),
+    )
+    .play(
+        Play::slices()
+            .what("403 twice from the new address too, which passes")
+            .through("/go/x.bin")
+            .origin(|| {
+                let asked = AtomicUsize::new(0);
+                move |request, reply| {
+                    if request.path() == "/go/x.bin" {
+                        return moved("/x.bin");
+                    }
+                    match asked.fetch_add(1, Ordering::Relaxed) {
+                        0 => reply.fault(Point::Body(300_000), Act::Close),
+                        1..4 => Reply::new(403, "not yet\n".into()),
+                        _ => reply,
+                    }
+                }
+            })
+            .asked(|site, mode| {
+                let begun = usize::from(mode != Mode::Resumed);
+                assert_eq!(plain_at_the_file(site), begun, "begun anew");
+            }),
     )
 }
 
@@ -236,7 +278,10 @@ fn d05() -> Case {
         "an address that is good for one request",
         "the first body brings all of it; where it breaks, that is the end",
     )
-    .play(once(Play::large().what("the body holds").modes(BEGINNING)))
+    .play(
+        once(Play::large().what("the body holds").modes(BEGINNING))
+            .asked(|site, _| assert_eq!(plain_at_the_file(site), 1, "begun anew")),
+    )
     .play(
         Play::small()
             .what("the body breaks")

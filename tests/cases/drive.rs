@@ -100,6 +100,10 @@ fn judge(play: &Play, hs: &Hs, url: &str, mode: Mode, done: Done) {
         End::WholeOr(_) if whole => judge_whole(play, hs, mode, &bytes, &done),
         End::WholeOr(code) => judge_failed(play, hs, url, mode, (*code, ""), &done),
         End::Fails(code, words) => judge_failed(play, hs, url, mode, (*code, words), &done),
+        End::Refused(code, words) => {
+            judge_failed(play, hs, url, mode, (*code, words), &done);
+            judge_untouched(play, hs, url, mode, &done);
+        }
         End::Nothing(codes) => {
             let code = done.code.unwrap_or_default();
             assert!(codes.contains(&code), "exit code {code}; hs said:\n{said}");
@@ -159,6 +163,18 @@ fn judge_failed(
     }
 }
 
+/// What there is is what there was.
+fn judge_untouched(play: &Play, hs: &Hs, url: &str, mode: Mode, done: &Done) {
+    match mode {
+        Mode::Stream => assert!(done.bytes.is_empty(), "standard output has bytes"),
+        Mode::Cold => assert_eq!(hs.files(), [""; 0], "something was written"),
+        Mode::Resumed => {
+            let found = resume::read(&hs.dir(), play.name, url).map(|found| found.done);
+            assert_eq!(found, Some(left_of(play)), "the part is another one");
+        }
+    }
+}
+
 /// Whatever a control file vouches for is right.
 fn assert_claims_are_true(hs: &Hs, url: &str, name: &str, bytes: &[u8]) {
     let Some(found) = resume::read(&hs.dir(), name, url) else {
@@ -184,10 +200,7 @@ fn assert_same(what: &str, actual: &[u8], expected: &[u8]) {
 pub fn leave_behind(dir: &Path, url: &str, play: &Play) {
     fs::create_dir_all(dir).unwrap();
     let resource = &play.resource;
-    let mut done = RangeSet::new();
-    for (start, end) in play.left.clone().unwrap_or_else(|| holes(resource.size)) {
-        done.insert(ByteRange::new(start, end));
-    }
+    let done = left_of(play);
     let mut part = vec![0xee; resource.size as usize];
     let bytes = play.bytes();
     for range in done.iter() {
@@ -207,6 +220,16 @@ pub fn leave_behind(dir: &Path, url: &str, play: &Play) {
     };
     let draft = Draft::write(dir, play.name, &identity, &done).unwrap();
     draft.publish(&done).unwrap();
+}
+
+/// What an earlier run left.
+fn left_of(play: &Play) -> RangeSet {
+    let mut done = RangeSet::new();
+    let left = play.left.clone();
+    for (start, end) in left.unwrap_or_else(|| holes(play.resource.size)) {
+        done.insert(ByteRange::new(start, end));
+    }
+    done
 }
 
 /// Two stretches, and a hole before, between and behind them.

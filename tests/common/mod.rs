@@ -4,6 +4,7 @@ pub mod browser;
 pub mod capture;
 pub mod dice;
 pub mod hs;
+pub mod node;
 pub mod origin;
 pub mod proxy;
 pub mod schema;

@@ -142,6 +142,13 @@ impl Site {
         rest.trim_end_matches('/').to_owned()
     }
 
+    /// Where it listens, on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        let authority = self.authority();
+        let (_, port) = authority.rsplit_once(':').unwrap();
+        port.parse().unwrap()
+    }
+
     /// The certificate to trust, PEM.
     pub fn ca_pem(&self) -> &str {
         &self.origin.ca_pem
@@ -236,6 +243,19 @@ pub fn most_active(exchanges: &[Exchange]) -> usize {
         .map(|exchange| exchange.request.active)
         .max()
         .unwrap_or(0)
+}
+
+/// The most bodies of the file that were being sent at one time.
+pub fn most_served(exchanges: &[Exchange]) -> usize {
+    let served: Vec<_> = exchanges
+        .iter()
+        .filter(|exchange| matches!(exchange.status, Some(200 | 206)))
+        .collect();
+    let at_once = |at| {
+        let lasts = |e: &&&Exchange| e.at <= at && e.ended.is_none_or(|ended| ended > at);
+        served.iter().filter(lasts).count()
+    };
+    served.iter().map(|e| at_once(e.at)).max().unwrap_or(0)
 }
 
 /// Whether the range of a request has this offset in it, which its caller chooses so that only one request asks for it.

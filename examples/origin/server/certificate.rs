@@ -52,6 +52,7 @@ pub fn certificate(kind: KeyKind, address: IpAddr) -> Result<(X509, PKey<Private
     builder.append_extension(&constraints)?;
     let names = SubjectAlternativeName::new()
         .dns("localhost")
+        .dns("files.test")
         .ip("127.0.0.1")
         .ip("::1")
         .ip(&address.to_string())

@@ -64,6 +64,10 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
+/// Frames of streams that are closed, and other oddities, for which nghttp2 ends a session: so many at once, and so many more
+/// each second. Its own limits, 1000 and 33, are met by whoever lets go of a few bodies on a fast line.
+const ODDITIES: (u64, u64) = (1 << 20, 1 << 16);
+
 /// Leaves it to libcurl and to us whether a message is complete. To nghttp2 one body that is shorter or longer than its head says
 /// ends the connection, with all the bodies that are well; and libcurl then learns nothing of it until a timer runs out.
 #[unsafe(no_mangle)]
@@ -72,7 +76,10 @@ unsafe extern "C" fn __wrap_nghttp2_option_new(option: *mut *mut ng::nghttp2_opt
     let result = unsafe { __real_nghttp2_option_new(option) };
     if result == 0 && with(|_| ()).is_some() {
         // SAFETY: on success `option` points to a new object.
-        unsafe { ng::nghttp2_option_set_no_http_messaging(*option, 1) };
+        unsafe {
+            ng::nghttp2_option_set_no_http_messaging(*option, 1);
+            ng::nghttp2_option_set_glitch_rate_limit(*option, ODDITIES.0, ODDITIES.1);
+        }
     }
     result
 }
@@ -98,6 +105,13 @@ unsafe extern "C" fn receive_frame(
 ) -> c_int {
     // SAFETY: nghttp2 passes a frame, each kind of which begins with its head.
     let head = unsafe { (*frame).hd };
+    if u32::from(head.type_) == ng::NGHTTP2_GOAWAY {
+        // SAFETY: its head says that it is one.
+        let goaway = unsafe { &(*frame).goaway };
+        let (last, code) = (goaway.last_stream_id, goaway.error_code);
+        // Before nghttp2 closes the streams that are left behind.
+        with(|wire| wire.goes_away(session as usize, last, code));
+    }
     let may_end = [ng::NGHTTP2_DATA, ng::NGHTTP2_HEADERS].contains(&head.type_.into());
     if may_end && u32::from(head.flags) & ng::NGHTTP2_FLAG_END_STREAM != 0 {
         // SAFETY: the session is alive during its own callback; libcurl's data of a stream is its easy handle, only compared here.
@@ -135,6 +149,7 @@ unsafe extern "C" fn send_frame(
     };
     // SAFETY: nghttp2 passes `length` readable bytes.
     let frame = unsafe { slice::from_raw_parts(bytes, length) };
+    with(|wire| wire.sends(session as usize, frame));
     if with(|wire| wire.session(session as usize).is_farewell(frame)) == Some(true) {
         return isize::try_from(length).unwrap_or(isize::MAX);
     }

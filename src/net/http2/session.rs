@@ -113,6 +113,13 @@ impl Session {
             && frame.get(FRAME_HEAD + 4..FRAME_HEAD + 8) == Some(&[0; 4])
     }
 
+    /// Whether nghttp2 ends the session with this frame, because the peer broke the rules.
+    pub(in crate::net) fn gives_up(&self, frame: &[u8]) -> bool {
+        self.remainder == 0
+            && FrameHead::read(frame).is_some_and(|head| head.kind == GOAWAY)
+            && !self.is_farewell(frame)
+    }
+
     /// The frame to send instead of `frame`, if that is a request's HEADERS. It must come back by [`Session::keep`] or
     /// [`Session::finish`].
     pub(in crate::net) fn replace(

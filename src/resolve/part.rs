@@ -1,0 +1,42 @@
+//! The head of an answer to a range request, where the range may come wrapped.
+
+use bytes::BytesMut;
+
+use super::head;
+use crate::http::Head;
+use crate::multipart::{self, Beginning};
+use crate::net::{Error, Event, Transfer};
+
+/// As [`head`]. An answer that has one part of a multipart body and nothing else is read as that part: the head is its head, and
+/// what the transfer brings are its bytes. Of any other multipart answer the head says what it is, and no more is to be read.
+///
+/// # Errors
+/// As [`head`]; and how the transfer ended before the part began.
+pub async fn head_of_range(transfer: &mut Transfer) -> Result<Head, Error> {
+    let head = head(transfer).await?;
+    let boundary = multipart::boundary(&head).filter(|_| head.status == 206);
+    let Some(boundary) = boundary else {
+        return Ok(head);
+    };
+    let mut body = BytesMut::new();
+    loop {
+        match multipart::open(&body, &boundary) {
+            Beginning::Unclear => {}
+            Beginning::Nothing => return Ok(head),
+            Beginning::Part { headers, begins } => {
+                let Some(alone) = multipart::alone(&head, &headers, begins, &boundary) else {
+                    return Ok(head);
+                };
+                let length = alone.headers.get("content-length");
+                let length = length.and_then(|it| it.parse().ok()).unwrap_or(0);
+                transfer.narrow(body.split_off(begins).freeze(), length);
+                return Ok(alone);
+            }
+        }
+        match transfer.next().await {
+            Some(Event::Data(block)) => body.extend_from_slice(&block.bytes),
+            Some(Event::End(Err(error))) => return Err(error),
+            Some(Event::End(Ok(())) | Event::Head(_)) | None => return Ok(head),
+        }
+    }
+}
