@@ -20,11 +20,12 @@ use crate::resume::flags;
 /// How often a part that is renamed away between opening and locking is opened anew.
 const ATTEMPTS: usize = 16;
 
-/// Opens `path` for reading and writing and locks it for as long as the file is open.
+/// Opens `path` for reading and writing and locks it for as long as the file is open. Says whether it is empty and takes no
+/// room.
 ///
 /// `None` if it does not exist and is not to be created. A link, a device, or a file that also has another name is
 /// refused: whoever can write to the directory could otherwise have us write elsewhere.
-pub(super) fn open_locked(path: &Path, create: bool) -> Result<Option<File>, Error> {
+pub(super) fn open_locked(path: &Path, create: bool) -> Result<Option<(File, bool)>, Error> {
     let fail = |doing, source| Error::new(path, doing, 0, source);
     for _ in 0..ATTEMPTS {
         let opened = trip(path).and_then(|()| {
@@ -44,10 +45,6 @@ pub(super) fn open_locked(path: &Path, create: bool) -> Result<Option<File>, Err
             }
             Err(error) => return Err(fail("open", error)),
         };
-        let kind = trip(path).and_then(|()| file.metadata());
-        if !kind.map_err(|e| fail("inspect", e))?.is_file() {
-            return Err(Error::NotRegular { path: path.into() });
-        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Error::Held { path: path.into() }),
@@ -56,11 +53,15 @@ pub(super) fn open_locked(path: &Path, create: bool) -> Result<Option<File>, Err
             Err(TryLockError::Error(error)) => return Err(fail("lock", error)),
         }
         // Between opening and locking, the holder before us may have moved the file to its final name.
-        let held = file.metadata().map_err(|e| fail("inspect", e))?;
+        let held = trip(path).and_then(|()| file.metadata());
+        let held = held.map_err(|e| fail("inspect", e))?;
+        if !held.is_file() {
+            return Err(Error::NotRegular { path: path.into() });
+        }
         match fs::symlink_metadata(path) {
             Ok(named) if (named.dev(), named.ino()) == (held.dev(), held.ino()) => {
                 return match held.nlink() {
-                    1 => Ok(Some(file)),
+                    1 => Ok(Some((file, held.len() == 0 && held.blocks() == 0))),
                     _ => Err(Error::NotRegular { path: path.into() }),
                 };
             }

@@ -16,7 +16,7 @@ use super::ledger::{Ledger, SMALL, disown};
 use super::{Error, Identity, blocking, disk, follow, together, trip};
 use crate::hash::{Algorithm, Checksum};
 use crate::range::{ByteRange, RangeSet};
-use crate::resume::{self, Draft, control_path, part_path};
+use crate::resume::{self, Draft, control_path, draft_path, part_path};
 
 /// A part file, locked. Its control file comes into being with the first claim, see [`FIRST_CLAIM`](super::ledger).
 ///
@@ -53,7 +53,7 @@ impl Part {
             return Ok(None);
         }
         let path = part_path(dir, name);
-        let Some(file) = disk::open_locked(&path, false)? else {
+        let Some((file, _)) = disk::open_locked(&path, false)? else {
             return Ok(None);
         };
         // Now that nobody else writes, read again.
@@ -86,15 +86,25 @@ impl Part {
     /// [`Error::Held`] if another download has it, [`Error::NoSpace`] if the file does not fit (nothing is left behind
     /// then), [`Error::NotRegular`] if a link or the like is in its place, and others.
     pub fn create(dir: &Path, name: &str, identity: &Identity) -> Result<Self, Error> {
-        create_dir(dir)?;
         let path = part_path(dir, name);
         let length = identity.entity.length.unwrap_or(0);
-        let Some(file) = disk::open_locked(&path, true)? else {
+        let opened = match disk::open_locked(&path, true) {
+            Err(error) if error.is_of_directory() => {
+                create_dir(dir)?;
+                disk::open_locked(&path, true)
+            }
+            opened => opened,
+        };
+        let Some((file, is_empty)) = opened? else {
             return Err(Error::Held { path });
         };
         disown(dir, name).map_err(|e| Error::new(&path, "remove the control file of", 0, e))?;
-        let emptied = trip(&path).and_then(|()| file.set_len(0));
-        emptied.map_err(|e| Error::new(&path, "truncate", length, e))?;
+        if !is_empty {
+            let emptied = trip(&path).and_then(|()| file.set_len(0));
+            emptied.map_err(|e| Error::new(&path, "truncate", length, e))?;
+            // What a kill may have left; it was never in force.
+            let _ = disk::remove(&draft_path(dir, name));
+        }
         if length > SMALL
             && let Err(error) = reserve(&file, &path, length, length)
         {

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::{Error, Identity, disk, trip};
 use crate::range::{ByteRange, RangeSet};
-use crate::resume::{Draft, Journal, control_path, draft_path, part_path};
+use crate::resume::{Draft, Journal, control_path, part_path};
 
 /// Bytes with which a part gets its control file. Thousands of small files would pay for two each, and fewer bytes are
 /// sooner fetched again than recorded.
@@ -365,8 +365,6 @@ impl Books {
 
 /// Removes a control file that lies there, and for good: the part is about to be emptied.
 pub(super) fn disown(dir: &Path, name: &str) -> io::Result<()> {
-    // What a kill may have left; it was never in force.
-    let _ = disk::remove(&draft_path(dir, name));
     let control = control_path(dir, name);
     if fs::symlink_metadata(&control).is_err() {
         return Ok(());

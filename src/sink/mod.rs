@@ -148,6 +148,22 @@ impl Error {
             source,
         }
     }
+
+    /// Whether the directory is missing, or is none.
+    fn is_of_directory(&self) -> bool {
+        match self {
+            Self::NotADirectory { .. } => true,
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            Self::NoSpace { .. }
+            | Self::Permission { .. }
+            | Self::ReadOnly { .. }
+            | Self::Held { .. }
+            | Self::NotRegular { .. }
+            | Self::Incomplete { .. }
+            | Self::ReaderGone
+            | Self::Output { .. } => false,
+        }
+    }
 }
 
 /// Where one file's blocks are written.

@@ -31,8 +31,9 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
 #[derive(Debug, Default)]
 struct Folder {
     turns: Mutex<Turns>,
-    /// Told when a sync has ended.
-    ended: Condvar,
+    /// Told when a sync with an even number, or an odd one, has ended or may begin: so that those who wait for the next one are
+    /// not all woken in vain.
+    ended: [Condvar; 2],
 }
 
 /// Syncs are numbered from 1 on, and one is under way at a time.
@@ -53,10 +54,10 @@ impl Folder {
         // The one under way may have begun too early.
         let needed = turns.begun + 1;
         while turns.done < needed && turns.busy {
-            turns = self
-                .ended
-                .wait(turns)
-                .unwrap_or_else(PoisonError::into_inner);
+            // After one that failed, the one under way is late enough.
+            let awaited = needed.max(turns.begun);
+            let waiting = self.turn(awaited).wait(turns);
+            turns = waiting.unwrap_or_else(PoisonError::into_inner);
         }
         if turns.done >= needed {
             return Ok(());
@@ -72,8 +73,14 @@ impl Folder {
             turns.done = number;
         }
         // Of those who waited for it in vain, each makes its own, and has its own error to tell.
-        self.ended.notify_all();
+        self.turn(number).notify_all();
+        // One of the others makes the next one.
+        self.turn(number + 1).notify_one();
         made
+    }
+
+    fn turn(&self, number: u64) -> &Condvar {
+        &self.ended[usize::from(!number.is_multiple_of(2))]
     }
 
     fn turns(&self) -> MutexGuard<'_, Turns> {
@@ -87,47 +94,61 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc::channel;
     use std::thread;
+    use std::time::Duration;
 
-    #[test]
-    fn whoever_comes_during_a_sync_shares_the_next_one() {
+    /// Begins a sync, has 20 others ask for one meanwhile, and ends it; returns how many were made. The first ones fail.
+    fn crowd(failing: u64) -> u64 {
         let folder = Folder::default();
         let made = AtomicU64::new(0);
         let (begun, wait_begun) = channel();
         let (go_on, wait_go_on) = channel::<()>();
+        let count = || match made.fetch_add(1, Ordering::SeqCst) < failing {
+            true => Err(io::Error::other("no")),
+            false => Ok(()),
+        };
         thread::scope(|scope| {
-            let (folder, made) = (&folder, &made);
+            let (folder, made, count) = (&folder, &made, &count);
             scope.spawn(move || {
                 folder.sync(|| {
-                    made.fetch_add(1, Ordering::SeqCst);
+                    let end = count();
                     begun.send(()).unwrap();
-                    wait_go_on.recv().map_err(io::Error::other)
+                    wait_go_on.recv().unwrap();
+                    end
                 })
             });
             wait_begun.recv().unwrap();
             let waiting: Vec<_> = (0..20)
-                .map(|_| {
-                    scope.spawn(|| {
-                        folder.sync(|| {
-                            made.fetch_add(1, Ordering::SeqCst);
-                            Ok(())
-                        })
-                    })
-                })
+                .map(|_| scope.spawn(move || folder.sync(count)))
                 .collect();
-            thread::sleep(std::time::Duration::from_millis(100));
-            assert_eq!(
-                made.load(Ordering::SeqCst),
-                1,
-                "nobody else while one is under way"
-            );
+            thread::sleep(Duration::from_millis(20));
+            assert_eq!(made.load(Ordering::SeqCst), 1, "one is under way");
             go_on.send(()).unwrap();
-            for one in waiting {
-                one.join().unwrap().unwrap();
-            }
+            let ends = waiting.into_iter().map(|one| one.join().unwrap());
+            let failed = ends.filter(Result::is_err).count() as u64;
+            assert_eq!(
+                failed,
+                failing.saturating_sub(1),
+                "each failure is told once"
+            );
         });
+        made.into_inner()
+    }
+
+    #[test]
+    fn whoever_comes_during_a_sync_shares_the_next_one() {
         // Whoever was late to ask may have needed one more.
-        let made = made.into_inner();
+        let made = crowd(0);
         assert!((2..20).contains(&made), "{made} syncs for 21 files");
+    }
+
+    #[test]
+    fn whoever_waits_for_a_sync_that_fails_gets_another_one() {
+        for failing in 1..=4 {
+            for _ in 0..20 {
+                let made = crowd(failing);
+                assert!(made > failing, "{made} syncs of which {failing} fail");
+            }
+        }
     }
 
     #[test]
