@@ -102,9 +102,9 @@ impl Part {
         if !is_empty {
             let emptied = trip(&path).and_then(|()| file.set_len(0));
             emptied.map_err(|e| Error::new(&path, "truncate", length, e))?;
-            // What a kill may have left; it was never in force.
-            let _ = disk::remove(&draft_path(dir, name));
         }
+        // What a kill may have left, or somebody planted; it was never in force.
+        let _ = disk::remove(&draft_path(dir, name));
         if length > SMALL
             && let Err(error) = reserve(&file, &path, length, length)
         {

@@ -607,7 +607,8 @@ fn moves(via: Via, mode: Mode, run: impl Fn(&Hs, u16, &[&str]) -> Done) {
         Mode::Stream => assert!(done.bytes == play.bytes(), "{story}"),
         Mode::Cold | Mode::Resumed => hs.assert_only("x.bin", &play.bytes()),
     }
-    assert_eq!(old.exchanges().len(), 1, "{story}");
+    // What was asked before it was gone, and nothing afterwards.
+    assert!(old.exchanges().len() <= 4, "{story}");
     assert_eq!(plain_requests(&new), 0, "begun anew: {story}");
     // Far below the minute for which libcurl remembers an address.
     assert!(begun.elapsed() < Duration::from_secs(30), "{story}");
