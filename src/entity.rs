@@ -126,6 +126,12 @@ impl Entity {
     pub fn confirms(&self, other: &Entity) -> bool {
         self.agrees(other) && self.validator.confirms(&other.validator)
     }
+
+    /// Whether both are said to be the same file and have different lengths.
+    pub fn contradicts(&self, other: &Entity) -> bool {
+        let lengths = self.length.zip(other.length);
+        lengths.is_some_and(|(one, two)| one != two) && self.validator.confirms(&other.validator)
+    }
 }
 
 fn is_strong_tag(tag: &str) -> bool {

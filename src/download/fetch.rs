@@ -214,6 +214,10 @@ impl<'a> File<'a> {
                 }
                 end = moved(&mut moving) => {
                     moving = None;
+                    if self.schedule.borrow().is_done() {
+                        // What was in flight has brought all of it meanwhile.
+                        continue;
+                    }
                     if let Some((body, from)) = self.settle_move(end, opened_by.is_some())? {
                         self.adopt(&mut transfers, body, from);
                     }

@@ -116,7 +116,15 @@ impl<'a> Job<'a> {
             let request = resolve(&visit, earlier);
             let problem = tokio::select! {
                 opening = timed(self.context.stall, request) => match opening {
-                    Ok(opening) => return self.wanted(opening),
+                    Ok(opening) => match earlier {
+                        // One of the two lengths is a lie, and whichever is said again is believed.
+                        Some(known) if !opening.resumed && known.entity.contradicts(&opening.resource.entity) => {
+                            self.note("the server says another length of the same file; asked again".to_owned());
+                            earlier = None;
+                            continue;
+                        }
+                        Some(_) | None => return self.wanted(opening),
+                    },
                     Err(problem) => problem,
                 },
                 over = self.over() => return Err(over),

@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::follow::Hashed;
 use super::ledger::{Ledger, SMALL, disown};
 use super::{Error, Identity, blocking, disk, follow, together, trip};
-use crate::hash::{Algorithm, Checksum};
+use crate::hash::Algorithm;
 use crate::range::{ByteRange, RangeSet};
 use crate::resume::{self, Draft, control_path, draft_path, part_path};
 
@@ -208,15 +209,21 @@ impl Part {
     }
 
     /// Computes the checksums while the file grows: follows the bytes that are complete from the start, and ends when
-    /// the length is known and reached. After a restart it begins anew by itself. Dropping the future ends it.
+    /// the length is known and reached. After a restart it begins anew by itself, unless it has ended by then: see
+    /// [`is_of`](Part::is_of). Dropping the future ends it.
     ///
     /// # Errors
     /// [`Error`] if the part cannot be read back, or was dropped before it was complete.
     pub fn hash(
         &self,
         algorithms: &[Algorithm],
-    ) -> impl Future<Output = Result<Vec<Checksum>, Error>> + Send + use<> {
+    ) -> impl Future<Output = Result<Hashed, Error>> + Send + use<> {
         follow::growing(Arc::clone(&self.ledger), algorithms.to_vec())
+    }
+
+    /// Whether the part was not begun anew since these checksums were computed.
+    pub fn is_of(&self, hashed: &Hashed) -> bool {
+        self.ledger.progress.borrow().era == hashed.era
     }
 
     /// Throws away what is written and begins anew with another entity.
@@ -505,7 +512,7 @@ mod tests {
         part.ends_at(MIB);
         let mut hasher = Hasher::new(&[Algorithm::Crc32c]);
         hasher.update(&content(MIB, 0));
-        assert_eq!(sums.await.unwrap().unwrap(), hasher.finish());
+        assert_eq!(sums.await.unwrap().unwrap().checksums, hasher.finish());
         let path = part.commit().await.unwrap();
         assert_eq!(fs::read(path).unwrap(), content(MIB, 0));
     }
@@ -571,7 +578,7 @@ mod tests {
         fill(&part, &bytes, 5 * MIB, 6 * MIB).await;
         let mut hasher = Hasher::new(&[Algorithm::Md5, Algorithm::Sha256]);
         hasher.update(&bytes);
-        assert_eq!(sums.await.unwrap().unwrap(), hasher.finish());
+        assert_eq!(sums.await.unwrap().unwrap().checksums, hasher.finish());
         assert_eq!(fs::read(part.commit().await.unwrap()).unwrap(), bytes);
     }
 
@@ -609,9 +616,24 @@ mod tests {
         fill(&part, &content(2 * MIB, 9), 0, 2 * MIB).await;
         let mut hasher = Hasher::new(&[Algorithm::Crc32c]);
         hasher.update(&content(2 * MIB, 9));
-        assert_eq!(sums.await.unwrap().unwrap(), hasher.finish());
+        assert_eq!(sums.await.unwrap().unwrap().checksums, hasher.finish());
         let path = part.commit().await.unwrap();
         assert_eq!(fs::read(path).unwrap(), content(2 * MIB, 9));
+    }
+
+    #[tokio::test]
+    async fn checksums_of_a_complete_part_are_not_those_of_one_begun_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = Part::create(dir.path(), "a.bin", &identity(Some(MIB), "1")).unwrap();
+        fill(&part, &content(MIB, 0), 0, MIB).await;
+        let hashed = part.hash(&[Algorithm::Crc32c]).await.unwrap();
+        assert!(part.is_of(&hashed));
+        let new = identity(Some(MIB), "2");
+        part.restart(&new).await.unwrap();
+        fill(&part, &content(MIB, 9), 0, MIB).await;
+        assert!(!part.is_of(&hashed));
+        let again = part.hash(&[Algorithm::Crc32c]).await.unwrap();
+        assert!(part.is_of(&again) && again.checksums != hashed.checksums);
     }
 
     #[tokio::test]

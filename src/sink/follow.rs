@@ -21,11 +21,20 @@ const STEP: u64 = 64 << 20;
 /// Size of one read.
 const READ: usize = 1 << 20;
 
+/// The checksums of a part that was complete when they were.
+#[derive(Debug)]
+pub struct Hashed {
+    /// One for each algorithm, in their order.
+    pub checksums: Vec<Checksum>,
+    /// The part's era at that time. In a later one there are other bytes.
+    pub(super) era: u64,
+}
+
 /// Hashes a part up to its length, waiting for what is not there yet.
 pub(super) async fn growing(
     ledger: Arc<Ledger>,
     algorithms: Vec<Algorithm>,
-) -> Result<Vec<Checksum>, Error> {
+) -> Result<Hashed, Error> {
     let mut progress = ledger.progress.subscribe();
     let mut run = Run::new(&algorithms);
     let mut era = progress.borrow().era;
@@ -36,7 +45,8 @@ pub(super) async fn growing(
             run = Run::new(&algorithms);
         }
         if now.length == Some(run.position) {
-            return Ok(run.hasher.finish());
+            let checksums = run.hasher.finish();
+            return Ok(Hashed { checksums, era });
         }
         let end = now.length.map_or(now.frontier, |l| l.min(now.frontier));
         if run.position < end {

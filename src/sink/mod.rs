@@ -31,6 +31,7 @@ use crate::hash::{Algorithm, Checksum};
 use crate::range::RangeSet;
 pub use crate::resume::Identity;
 pub use file::Part;
+pub use follow::Hashed;
 pub use manifest::Manifest;
 pub use pipe::{Follow, Output, Pipe};
 pub use private::write_private;
