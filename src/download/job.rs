@@ -106,7 +106,7 @@ impl<'a> Job<'a> {
     /// The first request, with retries. What `earlier` left cannot be gone on with if the server has another file now, or no
     /// byte of what is missing: then the request is for all of the file.
     pub(super) async fn open(&self, mut earlier: Option<&Earlier>) -> Result<Opening, Error> {
-        let mut attempt = 0;
+        let (mut attempt, mut denials) = (0, 0);
         loop {
             let client = self.client();
             let visit = Visit {
@@ -144,8 +144,9 @@ impl<'a> Job<'a> {
             // A fresh address may not be known everywhere yet, or be asked too much: that passes, and a body from the first
             // byte would be no better.
             let is_passing = earlier.is_some() && problem.failure.is_forbidden();
-            if is_passing && attempt <= DENIALS && self.context.policy.retries > 0 {
-                let after = retry::backoff(attempt, &self.context.policy, fastrand::u64(..));
+            denials += u32::from(is_passing);
+            if is_passing && denials <= DENIALS && self.context.policy.retries > 0 {
+                let after = retry::backoff(denials, &self.context.policy, fastrand::u64(..));
                 self.pause(&problem, after).await?;
                 continue;
             }
