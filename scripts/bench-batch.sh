@@ -15,14 +15,11 @@ origin=$2
 files=${3:-1000}
 lines=${4:-1000000}
 
-folder=$(mktemp -d "${TMPDIR:-/tmp}/hs-bench.XXXXXX")
-origin_id=
+# shellcheck source-path=SCRIPTDIR source=origin.sh
+. "$(dirname "$0")/origin.sh"
 number=0
 
 main() {
-    trap clean_up EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
     start_origin --size 16384
     seq "$files" | sed "s|.*|${base}f&.bin|" >"$folder/urls"
     echo "$files files of 16 KiB"
@@ -90,35 +87,6 @@ remember() {
     wait "$hs_id" || ended=$?
     [ "$ended" -eq "$code" ] || fail "$title: ended with status $ended"
     printf '  %-36s peak %4d MiB, %d s\n' "$title" $((peak / 1024)) $(($(date +%s) - begun))
-}
-
-start_origin() {
-    : >"$folder/ready"
-    "$origin" "$@" --ca-out "$folder/ca.pem" >"$folder/ready" 2>"$folder/errors" &
-    origin_id=$!
-    tries=0
-    while [ ! -s "$folder/ready" ]; do
-        tries=$((tries + 1))
-        if [ $tries -gt 100 ] || ! kill -0 "$origin_id" 2>/dev/null; then
-            cat "$folder/errors" >&2
-            fail "the origin did not start"
-        fi
-        sleep 0.1
-    done
-    read -r _ base plain _ <"$folder/ready"
-}
-
-fail() {
-    echo "bench-batch: $*" >&2
-    exit 1
-}
-
-clean_up() {
-    if [ -n "$origin_id" ]; then
-        kill "$origin_id" 2>/dev/null || true
-        wait "$origin_id" 2>/dev/null || true
-    fi
-    rm -rf "$folder"
 }
 
 main "$@"

@@ -13,13 +13,10 @@ origin=$2
 mib=${3:-4096}
 size=$((mib * 1048576))
 
-folder=$(mktemp -d "${TMPDIR:-/tmp}/hs-bench.XXXXXX")
-origin_id=
+# shellcheck source-path=SCRIPTDIR source=origin.sh
+. "$(dirname "$0")/origin.sh"
 
 main() {
-    trap clean_up EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
     mkfifo "$folder/pipe"
     start_origin --size "$size"
     # From a single request, which needs no reordering.
@@ -67,40 +64,6 @@ measure() {
         seconds = ended - begun
         printf "  %-36s %6.2f s %7.0f MiB/s, peak %4.0f MiB\n", title, seconds, mib / seconds, peak / 1024
     }'
-}
-
-start_origin() {
-    : >"$folder/ready"
-    "$origin" "$@" --ca-out "$folder/ca.pem" >"$folder/ready" 2>"$folder/errors" &
-    origin_id=$!
-    tries=0
-    while [ ! -s "$folder/ready" ]; do
-        tries=$((tries + 1))
-        if [ $tries -gt 100 ] || ! kill -0 "$origin_id" 2>/dev/null; then
-            cat "$folder/errors" >&2
-            fail "the origin did not start"
-        fi
-        sleep 0.1
-    done
-    read -r _ base _ <"$folder/ready"
-}
-
-stop_origin() {
-    kill "$origin_id" 2>/dev/null || true
-    wait "$origin_id" 2>/dev/null || true
-    origin_id=
-}
-
-fail() {
-    echo "bench-stream: $*" >&2
-    exit 1
-}
-
-clean_up() {
-    if [ -n "$origin_id" ]; then
-        stop_origin
-    fi
-    rm -rf "$folder"
 }
 
 main "$@"

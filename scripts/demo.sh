@@ -20,14 +20,11 @@ hs=$1
 origin=$2
 shift 2
 
-folder=$(mktemp -d "${TMPDIR:-/tmp}/hs-demo.XXXXXX")
-origin_id=
+# shellcheck source-path=SCRIPTDIR source=origin.sh
+. "$(dirname "$0")/origin.sh"
 
 main() {
-    trap clean_up EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
-    start_origin
+    start_origin --size "$size"
     echo "$ hs ${base}demo.bin -B $browser --checksum sha256:$sha256 $*"
     "$hs" "${base}demo.bin" -o "$folder" -B "$browser" --cacert "$folder/ca.pem" --checksum "sha256:$sha256" "$@"
     if [ ! -s "$folder/demo.bin" ] || [ -e "$folder/demo.bin.part" ]; then
@@ -38,27 +35,6 @@ main() {
     # Over plain HTTP, so that this request adds nothing to what the origin saw of TLS.
     "$hs" -q "${plain}_seen" -o "$folder" || fail "the origin did not tell what it saw"
     compare "$folder/_seen"
-}
-
-fail() {
-    echo "demo: $*" >&2
-    exit 1
-}
-
-# Starts the origin on free ports and reads its one line: `ready HTTPS_URL HTTP_URL CA_FILE`.
-start_origin() {
-    "$origin" --size "$size" --ca-out "$folder/ca.pem" >"$folder/ready" 2>"$folder/errors" &
-    origin_id=$!
-    tries=0
-    while [ ! -s "$folder/ready" ]; do
-        tries=$((tries + 1))
-        if [ $tries -gt 100 ] || ! kill -0 "$origin_id" 2>/dev/null; then
-            cat "$folder/errors" >&2
-            fail "the origin did not start"
-        fi
-        sleep 0.1
-    done
-    read -r _ base plain _ <"$folder/ready"
 }
 
 # Prints the table from the origin's JSON, file $1, and ends with 1 if a value is not the browser's. The file is read line by
@@ -108,14 +84,6 @@ compare() {
             print line
         }
     ' "$1"
-}
-
-clean_up() {
-    if [ -n "$origin_id" ]; then
-        kill "$origin_id" 2>/dev/null || true
-        wait "$origin_id" 2>/dev/null || true
-    fi
-    rm -rf "$folder"
 }
 
 main "$@"

@@ -12,14 +12,11 @@ hs=$(realpath "$1")
 origin=$(realpath "$2")
 out=$(realpath "${3:-docs/screens}")
 
-folder=$(mktemp -d "${TMPDIR:-/tmp}/hs-screens.XXXXXX")
+# shellcheck source-path=SCRIPTDIR source=origin.sh
+. "$(dirname "$0")/origin.sh"
 tmux=
-origin_id=
 
 main() {
-    trap clean_up EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
     mkdir -p "$out"
     start_origin
     i=1
@@ -55,21 +52,9 @@ screen() {
     rm -rf "${folder:?}/$1-$2"
 }
 
-start_origin() {
-    "$origin" --ca-out "$folder/ca.pem" >"$folder/ready" &
-    origin_id=$!
-    tries=0
-    while [ ! -s "$folder/ready" ]; do
-        tries=$((tries + 1))
-        [ $tries -le 100 ] || exit 1
-        sleep 0.1
-    done
-    base=$(cut -d ' ' -f 2 "$folder/ready")
-}
-
 clean_up() {
     [ -z "$tmux" ] || $tmux kill-server 2>/dev/null || true
-    [ -z "$origin_id" ] || kill "$origin_id" 2>/dev/null || true
+    stop_origin
     rm -rf "$folder"
 }
 
