@@ -33,7 +33,7 @@ mod platform;
 mod schema;
 
 /// Functions of nghttp2 and BoringSSL whose callers in libcurl are led through `src/net/hooks.rs`.
-const HOOKS: [&str; 14] = [
+const HOOKS: [&str; 15] = [
     "SSL_connect",
     "SSL_new",
     "SSL_write",
@@ -43,6 +43,7 @@ const HOOKS: [&str; 14] = [
     "nghttp2_session_callbacks_set_send_callback",
     "nghttp2_session_consume",
     "nghttp2_session_del",
+    "nghttp2_session_get_remote_settings",
     "nghttp2_session_set_local_window_size",
     "nghttp2_submit_request",
     "nghttp2_submit_rst_stream",

@@ -87,11 +87,11 @@ fn connections(config: &Config) -> Connections {
         None => Connections {
             // Those of requests that hang are no use to the ones that replace them.
             most: 2 * threads.unwrap_or(BROWSER_SOCKETS) + 1,
-            streams: usize::MAX >> 33,
+            streams: None,
         },
         Some(most) => Connections {
             most,
-            streams: threads.unwrap_or(USUAL).div_ceil(most),
+            streams: Some(threads.unwrap_or(USUAL).div_ceil(most)),
         },
     }
 }

@@ -24,6 +24,9 @@ const WAIT: Duration = Duration::from_secs(3600);
 /// Rounds of the loop that a part of a block may wait for more bytes while other transfers keep the loop busy.
 const ROUNDS: u64 = 8;
 
+/// The largest number that `CURLMOPT_MAX_CONCURRENT_STREAMS` takes.
+const MOST_STREAMS: usize = usize::MAX >> 33;
+
 /// What the bindings lack of `curl/multi.h`: `CURLMOPT_NETWORK_CHANGED`, and two of its bits.
 const CURLMOPT_NETWORK_CHANGED: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 17;
 const CLEAR_NAMES: std::ffi::c_long = 1 << 2;
@@ -46,7 +49,7 @@ pub(super) fn spawn(
 }
 
 fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<MultiWaker, Error>>) {
-    let _worn = hooks::wear(&options.fingerprint);
+    let _worn = hooks::wear(&options.fingerprint, options.is_single());
     let mut multi = Multi::new();
     let configured = limit(&mut multi, options.connections)
         .map_err(|error| Error::setup(format!("configuring the curl multi handle: {error}")));
@@ -89,7 +92,8 @@ fn limit(multi: &mut Multi, connections: Option<Connections>) -> Result<(), curl
     multi.set_max_connects(256)?;
     if let Some(connections) = connections {
         multi.set_max_host_connections(connections.most.max(1))?;
-        multi.set_max_concurrent_streams(connections.streams.max(1))?;
+        let streams = connections.streams.unwrap_or(MOST_STREAMS);
+        multi.set_max_concurrent_streams(streams.max(1))?;
     }
     Ok(())
 }
@@ -174,7 +178,7 @@ impl Driver {
     /// Whether the host takes no more requests on the connection that it has (RFC 9113 §5.1.2). libcurl would open another
     /// one, which no browser does.
     fn is_full(&self, request: &super::Request) -> bool {
-        if self.options.connections.is_some() || request.node.is_some() {
+        if !self.options.is_single() || request.node.is_some() {
             return false;
         }
         let authority = setup::authority(&request.url);

@@ -37,9 +37,10 @@ impl Drop for Worn {
     }
 }
 
-/// Makes every connection of this thread show `fingerprint` until the guard is dropped.
-pub(super) fn wear(fingerprint: &Arc<Fingerprint>) -> Worn {
-    WORN.with_borrow_mut(|worn| *worn = Some(Wire::new(fingerprint.clone())));
+/// Makes every connection of this thread show `fingerprint` until the guard is dropped. `is_single`: one connection over HTTP/2
+/// is to serve all requests to a host.
+pub(super) fn wear(fingerprint: &Arc<Fingerprint>, is_single: bool) -> Worn {
+    WORN.with_borrow_mut(|worn| *worn = Some(Wire::new(fingerprint.clone(), is_single)));
     Worn(())
 }
 

@@ -50,6 +50,8 @@ pub(super) struct Requested {
 /// The HTTP/2 state of one driver thread.
 pub(super) struct Wire {
     fingerprint: Arc<Fingerprint>,
+    /// Whether one connection serves all requests to a host.
+    is_single: bool,
     /// libcurl's send callback, the same for all sessions.
     send: Option<SendCallback>,
     /// libcurl's callback for the end of a stream, the same for all sessions.
@@ -71,9 +73,10 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(fingerprint: Arc<Fingerprint>) -> Self {
+    pub(super) fn new(fingerprint: Arc<Fingerprint>, is_single: bool) -> Self {
         Self {
             fingerprint,
+            is_single,
             send: None,
             stream_closed: None,
             unserved: HashMap::new(),
@@ -88,6 +91,10 @@ impl Wire {
 
     pub(super) fn fingerprint(&self) -> &Arc<Fingerprint> {
         &self.fingerprint
+    }
+
+    pub(super) fn is_single(&self) -> bool {
+        self.is_single
     }
 
     pub(super) fn expect(&mut self, easy: usize, request: Requested) {
@@ -314,7 +321,7 @@ mod tests {
     #[test]
     fn transfers_of_a_session_that_is_given_up_are_over() {
         let fingerprint = crate::fingerprint::find("chrome120").unwrap();
-        let mut wire = Wire::new(Arc::new(fingerprint));
+        let mut wire = Wire::new(Arc::new(fingerprint), true);
         for (session, easy) in [(7, 100), (8, 200)] {
             wire.open(session);
             let request = Requested {
@@ -334,7 +341,7 @@ mod tests {
     #[test]
     fn what_a_server_did_not_begin_is_known_until_it_is_asked_again() {
         let fingerprint = crate::fingerprint::find("chrome120").unwrap();
-        let mut wire = Wire::new(Arc::new(fingerprint));
+        let mut wire = Wire::new(Arc::new(fingerprint), true);
         wire.open(7);
         let submit = |wire: &mut Wire, easy, stream| {
             let request = Requested {
@@ -368,7 +375,7 @@ mod tests {
         let fingerprint = crate::fingerprint::find("chrome120").unwrap();
         let credit = fingerprint.http2.credit.unwrap();
         let enough = i32::try_from(credit.connection).unwrap();
-        let mut wire = Wire::new(Arc::new(fingerprint));
+        let mut wire = Wire::new(Arc::new(fingerprint), true);
         wire.open(7);
         let mut consume = |unacknowledged| match wire.consume(7, 1, 10, unacknowledged) {
             Consumed::Updates(updates) => updates,
@@ -389,7 +396,7 @@ mod tests {
     #[test]
     fn a_paused_transfer_that_is_cancelled_gives_its_credit_back() {
         let fingerprint = crate::fingerprint::find("chrome120").unwrap();
-        let mut wire = Wire::new(Arc::new(fingerprint));
+        let mut wire = Wire::new(Arc::new(fingerprint), true);
         wire.open(7);
         for (easy, stream) in [(100, 1), (200, 3)] {
             let request = Requested {

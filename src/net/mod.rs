@@ -88,11 +88,18 @@ pub struct Identity {
 pub struct Connections {
     /// At most so many, at least 1 (`CURLMOPT_MAX_HOST_CONNECTIONS`).
     pub most: usize,
-    /// Requests that one HTTP/2 connection takes before another is opened, at least 1 (`CURLMOPT_MAX_CONCURRENT_STREAMS`).
-    pub streams: usize,
+    /// Requests that one HTTP/2 connection takes before another is opened, at least 1 (`CURLMOPT_MAX_CONCURRENT_STREAMS`); `None` =
+    /// one connection takes them all, and those that the server has no room for wait.
+    pub streams: Option<usize>,
 }
 
 impl Options {
+    /// Whether one HTTP/2 connection is to take all requests to a host.
+    fn is_single(&self) -> bool {
+        self.connections
+            .is_none_or(|connections| connections.streams.is_none())
+    }
+
     /// Options that change nothing: the system's certificates, no proxy, 15 s to connect.
     #[must_use]
     pub fn new(fingerprint: Arc<Fingerprint>) -> Self {

@@ -25,6 +25,10 @@ unsafe extern "C" {
         send: Option<SendCallback>,
     );
     fn __real_nghttp2_session_del(session: *mut ng::nghttp2_session);
+    fn __real_nghttp2_session_get_remote_settings(
+        session: *mut ng::nghttp2_session,
+        id: ng::nghttp2_settings_id,
+    ) -> u32;
     fn __real_nghttp2_session_consume(
         session: *mut ng::nghttp2_session,
         stream: i32,
@@ -63,6 +67,9 @@ unsafe extern "C" {
         increment: i32,
     ) -> c_int;
 }
+
+/// The setting of how many streams at once a peer takes (RFC 9113 §6.5.2).
+const MOST_STREAMS: ng::nghttp2_settings_id = ng::NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS;
 
 /// Frames of streams that are closed, and other oddities, for which nghttp2 ends a session: so many at once, and so many more
 /// each second. Its own limits, 1000 and 33, are met by whoever lets go of a few bodies on a fast line.
@@ -214,9 +221,23 @@ unsafe extern "C" fn __wrap_nghttp2_session_consume(
 /// # Safety
 /// `session` must be alive.
 pub(super) unsafe fn most_streams(session: *mut ng::nghttp2_session) -> u32 {
-    const MOST: u32 = ng::NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS;
     // SAFETY: as the caller vouches; the function only reads.
-    unsafe { ng::nghttp2_session_get_remote_settings(session, MOST) }
+    unsafe { __real_nghttp2_session_get_remote_settings(session, MOST_STREAMS) }
+}
+
+/// Keeps from libcurl how many streams the peer takes, where there is to be one connection: for a request too many it would
+/// open another, which no browser does, and which can't be seen to beforehand where the peer lowers the number on the way.
+/// nghttp2 lets such a request wait.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_nghttp2_session_get_remote_settings(
+    session: *mut ng::nghttp2_session,
+    id: ng::nghttp2_settings_id,
+) -> u32 {
+    if id == MOST_STREAMS && with(|wire| wire.is_single()) == Some(true) {
+        return u32::MAX;
+    }
+    // SAFETY: the caller's arguments, unchanged.
+    unsafe { __real_nghttp2_session_get_remote_settings(session, id) }
 }
 
 /// As libcurl does it when bytes are done with.

@@ -91,7 +91,7 @@ fn client(fingerprint: &Fingerprint) -> Ssl {
     context.set_verify(SslVerifyMode::NONE);
     dress_context(context.as_ptr().cast(), &fingerprint.tls).unwrap();
     // Dresses the connection, as on a driver's thread.
-    let worn = hooks::wear(&Arc::new(fingerprint.clone()));
+    let worn = hooks::wear(&Arc::new(fingerprint.clone()), true);
     let mut ssl = Ssl::new(&context.build()).unwrap();
     drop(worn);
     ssl.set_hostname("localhost").unwrap();
