@@ -318,6 +318,30 @@ fn a_file_that_is_gone_in_mid_stream_is_4() {
 }
 
 #[test]
+fn what_waits_for_the_reader_while_all_stands_still_is_not_lost() {
+    // The one body runs ahead of a reader that has stopped, and waits at the window's end. Then hs is stopped for so long that it
+    // gives all connections up.
+    let site = Site::new(Via::Http2);
+    let hs = Hs::trusting(&site);
+    let size = 60 * MIB;
+    let url = site.url(&format!("/wait.bin?size={size}"));
+    let program = Hs::PROGRAM;
+    let script = format!(
+        "mkfifo fifo; exec 3<>fifo; '{program}' --cacert ca.pem -s -t 1 -b 16 '{url}' >fifo 3<&- & id=$!; sleep 2; \
+         kill -STOP $id; sleep 6; kill -CONT $id; sleep 4; cat <fifo 3<&- >out & exec 3<&-; wait $id; code=$?; wait; \
+         rm fifo; exit $code"
+    );
+    let done = hs.run_program("bash", &["-c", &script]).exits(0);
+    let out = std::fs::read(hs.home().join("out")).unwrap();
+    assert_same(&out, &bytes_of("/wait.bin", size));
+    assert!(
+        done.stderr.contains("connections are lost"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
 fn an_interrupted_stream_ends_at_once_although_nobody_reads() {
     in_every_way(|via| {
         let site = Site::new(via);

@@ -330,7 +330,9 @@ impl<'a> File<'a> {
         for place in self.mirrors.borrow().iter() {
             place.count(isize::MIN);
         }
-        self.schedule.borrow_mut().abandon(Context::now());
+        let missing = self.sink.done().complement(self.length);
+        let mut schedule = self.schedule.borrow_mut();
+        schedule.abandon(&missing, Context::now());
         self.job.client().reset();
     }
 }

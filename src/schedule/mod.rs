@@ -323,8 +323,8 @@ impl Schedule {
     }
 
     /// Ends all races and takes their bytes from all transfers, none of which counts as an attempt: as when every connection
-    /// is presumed dead.
-    pub fn abandon(&mut self, now: Instant) {
+    /// is presumed dead. What of `missing` was delivered and got lost on its way from there is fetched again.
+    pub fn abandon(&mut self, missing: &RangeSet, now: Instant) {
         let ids: Vec<ChunkId> = self.flights.keys().copied().collect();
         for id in &ids {
             if let Some(flight) = self.flights.get_mut(id) {
@@ -333,6 +333,13 @@ impl Schedule {
         }
         for id in ids {
             self.end(id, Outcome::Void, now);
+        }
+        let mut lost = missing.clone();
+        for known in self.pending.iter() {
+            lost.remove(known);
+        }
+        for range in lost.iter() {
+            self.pending.put(range, History::default());
         }
     }
 

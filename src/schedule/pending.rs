@@ -74,6 +74,12 @@ impl Pending {
         self.gaps.keys().next().is_none_or(|&start| start >= offset)
     }
 
+    /// All gaps, lowest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = ByteRange> + '_ {
+        let ranges = self.gaps.iter();
+        ranges.map(|(&start, &(end, _))| ByteRange { start, end })
+    }
+
     /// The lowest gap.
     pub(super) fn first(&self) -> Option<ByteRange> {
         let (&start, &(end, _)) = self.gaps.iter().next()?;

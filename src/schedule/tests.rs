@@ -298,9 +298,23 @@ fn what_failed_for_other_reasons_is_no_attempt() {
     let chunk = schedule.start(1, at(0)).unwrap();
     schedule.end(chunk.id, Outcome::Void, at(0));
     assert_eq!(schedule.start(1, at(0)).unwrap().attempt, 0);
-    schedule.abandon(at(1));
+    schedule.abandon(&RangeSet::new(), at(1));
     assert_eq!((schedule.in_flight(), schedule.missing()), (0, MIB));
     assert_eq!(schedule.start(1, at(1)).unwrap().attempt, 0);
+}
+
+#[test]
+fn what_was_delivered_and_got_lost_is_fetched_again() {
+    let mut schedule = Schedule::new(whole(2 * MIB), options(1));
+    let chunk = schedule.start(1, at(0)).unwrap();
+    schedule.advance(chunk.id, chunk.range.len(), at(0));
+    let missing = schedule.missing();
+    schedule.end(chunk.id, Outcome::Complete, at(0));
+    // The other bytes of `lost` are missing anyway.
+    let lost = ByteRange::new(chunk.range.start + 10, 2 * MIB);
+    schedule.abandon(&lost.into(), at(1));
+    assert_eq!(schedule.missing(), missing + chunk.range.len() - 10);
+    assert_eq!(schedule.start(1, at(1)).unwrap().range.start, lost.start);
 }
 
 #[test]
@@ -790,7 +804,11 @@ impl Model {
             }
             Step::Abandon => {
                 self.bodies.clear();
-                self.schedule.abandon(at(self.now));
+                let mut missing = self.missing.clone();
+                for range in self.delivered.iter() {
+                    missing.remove(range);
+                }
+                self.schedule.abandon(&missing, at(self.now));
             }
             Step::Wait { milliseconds } => self.now += milliseconds,
             Step::Consume { bytes } => self.consume(bytes),
