@@ -296,6 +296,33 @@ fn a_stream_that_is_begun_again_ends_although_ranges_are_ignored_by_then() {
 }
 
 #[test]
+fn a_stream_that_is_begun_again_with_room_for_one_request_asks_for_every_gap() {
+    // The opening body brings the first gap, and cannot bring the one behind what is there already. No more than one request is
+    // let in by then, and it is kept for want of a range that was seen to be served.
+    let nth = counter();
+    let is_begun = counter();
+    let site = Site::behaving(Via::Http2, move |request, mut reply| {
+        if !asks_range(request) {
+            let at = Point::Head;
+            return match is_begun() {
+                0 => reply,
+                _ => reply.fault(at, Act::MaxStreams(1)),
+            };
+        }
+        match nth() {
+            0 => reply.fault(Point::Body(100_000), Act::Stall(None)),
+            3 => {
+                reply.latency = Duration::from_secs(1);
+                reply.replace("ETag", "\"another\"")
+            }
+            _ => reply,
+        }
+    });
+    let options = "-t 4 --stream-chunk-mb 1 --give-up-after 10";
+    assert_streams(&site, options, "/gaps.bin", "limit=4000000", 14 * MIB);
+}
+
+#[test]
 fn a_file_that_is_gone_in_mid_stream_is_4() {
     in_every_way(|via| {
         let site = Site::behaving(via, |request, mut reply| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 
 use super::Context;
-use super::fetch::{File, Place};
+use super::fetch::{File, Place, STUCK};
 use super::job::timed;
 use super::settle::{Ended, Trouble};
 use crate::answer::{self, Refusal};
@@ -25,17 +25,17 @@ use crate::schedule::{Chunk, ChunkId};
 /// How long a complete body may take to be reported as such; after that its connection is given up.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Counts a request as being served while it lives.
-struct Served<'a>(&'a Cell<usize>);
+/// Is counted while it lives.
+struct Counted<'a>(&'a Cell<usize>);
 
-impl<'a> Served<'a> {
+impl<'a> Counted<'a> {
     fn new(count: &'a Cell<usize>) -> Self {
         count.set(count.get() + 1);
         Self(count)
     }
 }
 
-impl Drop for Served<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
     }
@@ -57,7 +57,7 @@ impl File<'_> {
     /// Delivers the bytes of a body that was asked for before, and begins at offset `from`.
     pub(super) async fn take_in(&self, id: ChunkId, body: Transfer, from: u64) -> Ended {
         let place = Rc::clone(&self.place.borrow());
-        let _served = Served::new(&self.served);
+        let _served = Counted::new(&self.served);
         let body_range = ByteRange::new(from, self.length.max(from));
         Ended {
             id,
@@ -97,7 +97,7 @@ impl File<'_> {
         }
         let slice = slice.map_err(|refusal| Failure::of(refusal, &head, now))?;
         answered.set(true);
-        let _served = Served::new(match &place.mirror {
+        let _served = Counted::new(match &place.mirror {
             Some(mirror) => &mirror.served,
             None => &self.served,
         });
@@ -289,10 +289,16 @@ impl File<'_> {
 
     /// Waits, where the opening body has reached its chunk's end, until ranges are seen to work: then it is not needed any
     /// more. True if it goes on with what a slice was to bring, because that failed. Letting go of it sooner would mean to
-    /// begin anew, and some addresses answer only once.
+    /// begin anew, and some addresses answer only once; it is done where what is missing lies elsewhere, and the only request
+    /// that may be made is this one.
     async fn goes_on(&self, id: ChunkId) -> bool {
+        let _parked = Counted::new(&self.parked);
         loop {
             let moved = self.moved.notified();
+            if self.stuck.get() >= STUCK {
+                self.stuck.set(0);
+                return false;
+            }
             if self.proven.get() || self.schedule.borrow().is_done() {
                 return false;
             }

@@ -369,6 +369,11 @@ impl Schedule {
         self.pending.first()
     }
 
+    /// Whether a request could be made for bytes that wait, if one more were allowed.
+    pub fn has_ready(&self, now: Instant) -> bool {
+        self.next_gap(now).is_some()
+    }
+
     /// Whether no byte waits for a request. Those in flight may still fail, and then wait again.
     pub fn is_all_begun(&self) -> bool {
         self.pending.is_empty()
