@@ -8,7 +8,7 @@
 //! Nothing is decided here; these functions convert pointers and hold the borrow rules: the thread's state is never
 //! borrowed while a function of C runs that could call back.
 
-pub(super) mod ends;
+mod ends;
 mod nghttp2;
 
 use std::cell::RefCell;

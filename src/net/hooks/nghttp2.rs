@@ -1,4 +1,4 @@
-//! The hooks around nghttp2: SETTINGS, windows, header lists, frames on their way out, and the ends of bodies on their way in.
+//! The hooks around nghttp2: SETTINGS, windows, header lists and frames on their way out.
 
 use std::ffi::{c_int, c_void};
 use std::slice;
@@ -7,19 +7,10 @@ use libnghttp2_sys as ng;
 
 use super::with;
 use crate::net::http2::Consumed;
-
-type FrameCallback =
-    unsafe extern "C" fn(*mut ng::nghttp2_session, *const ng::nghttp2_frame, *mut c_void) -> c_int;
-
-type SendCallback =
-    unsafe extern "C" fn(*mut ng::nghttp2_session, *const u8, usize, c_int, *mut c_void) -> isize;
+use crate::net::http2::callbacks::SendCallback;
 
 unsafe extern "C" {
     fn __real_nghttp2_option_new(option: *mut *mut ng::nghttp2_option) -> c_int;
-    fn __real_nghttp2_session_callbacks_set_on_frame_recv_callback(
-        callbacks: *mut ng::nghttp2_session_callbacks,
-        receive: Option<FrameCallback>,
-    );
     fn __real_nghttp2_session_callbacks_set_send_callback(
         callbacks: *mut ng::nghttp2_session_callbacks,
         send: Option<SendCallback>,
@@ -91,54 +82,13 @@ unsafe extern "C" fn __wrap_nghttp2_option_new(option: *mut *mut ng::nghttp2_opt
     result
 }
 
-/// Puts our callback for received frames before libcurl's.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn __wrap_nghttp2_session_callbacks_set_on_frame_recv_callback(
-    callbacks: *mut ng::nghttp2_session_callbacks,
-    receive: Option<FrameCallback>,
-) {
-    let ours = with(|wire| wire.set_receive(receive)).map(|()| receive_frame as FrameCallback);
-    // SAFETY: the caller's arguments; our callback has the same contract.
-    unsafe {
-        __real_nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, ours.or(receive));
-    }
-}
-
-/// Notes which bodies have come to their end (RFC 9113 §8.1), which libcurl does not tell from a reset without an error.
-unsafe extern "C" fn receive_frame(
-    session: *mut ng::nghttp2_session,
-    frame: *const ng::nghttp2_frame,
-    user: *mut c_void,
-) -> c_int {
-    // SAFETY: nghttp2 passes a frame, each kind of which begins with its head.
-    let head = unsafe { (*frame).hd };
-    if u32::from(head.type_) == ng::NGHTTP2_GOAWAY {
-        // SAFETY: its head says that it is one.
-        let goaway = unsafe { &(*frame).goaway };
-        let (last, code) = (goaway.last_stream_id, goaway.error_code);
-        // Before nghttp2 closes the streams that are left behind.
-        with(|wire| wire.goes_away(session as usize, last, code));
-    }
-    let may_end = [ng::NGHTTP2_DATA, ng::NGHTTP2_HEADERS].contains(&head.type_.into());
-    if may_end && u32::from(head.flags) & ng::NGHTTP2_FLAG_END_STREAM != 0 {
-        // SAFETY: the session is alive during its own callback; libcurl's data of a stream is its easy handle, only compared here.
-        let easy = unsafe { ng::nghttp2_session_get_stream_user_data(session, head.stream_id) };
-        with(|wire| wire.ended(easy as usize));
-    }
-    match with(|wire| wire.receive()).flatten() {
-        // SAFETY: nghttp2's arguments, unchanged.
-        Some(receive) => unsafe { receive(session, frame, user) },
-        None => ng::NGHTTP2_ERR_CALLBACK_FAILURE,
-    }
-}
-
 /// Puts our send callback before libcurl's.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __wrap_nghttp2_session_callbacks_set_send_callback(
     callbacks: *mut ng::nghttp2_session_callbacks,
     send: Option<SendCallback>,
 ) {
-    let ours = with(|wire| wire.set_send(send)).map(|()| send_frame as SendCallback);
+    let ours = with(|wire| wire.callbacks.send = send).map(|()| send_frame as SendCallback);
     // SAFETY: the caller's arguments; our callback has the same contract.
     unsafe { __real_nghttp2_session_callbacks_set_send_callback(callbacks, ours.or(send)) }
 }
@@ -151,7 +101,7 @@ unsafe extern "C" fn send_frame(
     flags: c_int,
     user: *mut c_void,
 ) -> isize {
-    let Some(Some(send)) = with(|wire| wire.send()) else {
+    let Some(Some(send)) = with(|wire| wire.callbacks.send) else {
         return ng::NGHTTP2_ERR_CALLBACK_FAILURE as isize;
     };
     // SAFETY: nghttp2 passes `length` readable bytes.
