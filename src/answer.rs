@@ -98,7 +98,8 @@ pub enum Refusal {
         /// First byte sent.
         got: u64,
     },
-    /// 206 with a multipart body, unless that had the range alone (see [`multipart`](crate::multipart)): nobody asked for several.
+    /// 206 with a multipart body, unless that had the range alone (see [`multipart`](crate::multipart)): nobody asked for
+    /// several.
     #[error("server sent a multipart body to a request for one range")]
     Multipart,
     /// 206 with a Content-Encoding: its offsets may count encoded bytes.

@@ -13,10 +13,10 @@
 //! - when size and checksum hold, the part file is renamed to its final name;
 //! - **report** shows all this to a person.
 //!
-//! *Core* (`range`, `http`, `entity`, `answer`, `multipart`, `coding`, `page`, `plan`, `schedule`, `order`, `retry`, `limit`, `hash`, `sums`,
-//! `cookies`, `netrc`, `redact`, `fingerprint`) is pure: no I/O, no clock, no curl. *Edge* (`net`, `sink` with `resume`,
-//! `report`) does the I/O and decides nothing. *Flow*
-//! (`batch`, `download`, `resolve`) joins them and contains no algorithm. `tests/layers.rs` holds this rule.
+//! *Core* (`range`, `http`, `entity`, `answer`, `multipart`, `coding`, `page`, `name`, `day`, `plan`, `schedule`, `order`, `retry`,
+//! `limit`, `hash`, `sums`, `cookies`, `netrc`, `redact`, `fingerprint`) is pure: no I/O, no clock, no curl. *Edge* (`net`,
+//! `sink` with `resume`, `report`, `capture`, `input`) does the I/O and decides nothing. *Flow* (`batch`, `download`,
+//! `resolve`, `inspect`) joins them and contains no algorithm. `tests/layers.rs` holds this rule.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 #![allow(rustdoc::private_intra_doc_links)] // Who reads these pages reads them with the private items.

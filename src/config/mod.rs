@@ -1,9 +1,9 @@
 //! From what was said to a valid [`Config`]: the layers of settings are merged, and checked as a whole.
 //!
-//! Each part of a `Config` is for one consumer and read in a file of its own ([`mod@browser`], [`files`], [`access`], [`net`], [`proxy`],
-//! [`report`], [`retry`], [`sources`]); [`layers`] merges, [`file`](mod@file) reads the config file, [`keys`] has all names and
-//! defaults, [`values`] reads texts. This is the only place that reads the environment. Nothing below the flow reads a `Config`;
-//! values are passed down.
+//! Each part of a `Config` is for one consumer and read in a file of its own ([`mod@browser`], [`files`], [`access`], [`net`],
+//! [`proxy`], [`report`], [`retry`], [`sources`]); [`layers`] merges, [`file`](mod@file) reads the config file, [`keys`] has
+//! all names and defaults, [`values`] reads texts. This is the only place that reads the environment. Nothing below the flow
+//! reads a `Config`; values are passed down.
 
 mod access;
 mod browser;

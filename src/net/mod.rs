@@ -89,8 +89,8 @@ pub struct Identity {
 pub struct Connections {
     /// At most so many, at least 1 (`CURLMOPT_MAX_HOST_CONNECTIONS`).
     pub most: usize,
-    /// Requests that one HTTP/2 connection takes before another is opened, at least 1 (`CURLMOPT_MAX_CONCURRENT_STREAMS`); `None` =
-    /// one connection takes them all, and those that the server has no room for wait.
+    /// Requests that one HTTP/2 connection takes before another is opened, at least 1 (`CURLMOPT_MAX_CONCURRENT_STREAMS`);
+    /// `None` = one connection takes them all, and those that the server has no room for wait.
     pub streams: Option<usize>,
 }
 

@@ -13,8 +13,8 @@ use crate::http::Protocol;
 /// Something to show. `id` numbers a file within the run, from 0 in the order of the input.
 ///
 /// The life of a file: `Started`, then `Resolved` when the server has answered, `Progress` while bytes come, at the end
-/// exactly one of `Completed`, `Skipped`, `Previewed` and `Failed`. `Retry` and `Throttled` may come anywhere between. The last update
-/// of a run is its `Summary`.
+/// exactly one of `Completed`, `Skipped`, `Previewed` and `Failed`. `Retry` and `Throttled` may come anywhere between. The
+/// last update of a run is its `Summary`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Update {
     /// How many files there are in all. Of a list that is read while files are downloaded this is known at its end; what is

@@ -1,8 +1,9 @@
 //! [`Part`]: the file while it is incomplete.
 //!
 //! Asynchronous on the outside, blocking within: each method hands one piece of work to the blocking pool and waits
-//! for it; only the bytes of a small file are written at once, as opening it is. A dropped future does not stop work that has begun, which is harmless: a block that is written is right,
-//! and [`Part::restart`] and [`Part::commit`] wait for such stragglers and shut out the late ones.
+//! for it; only opening a part, and writing the bytes of a small one, is done at once. A dropped future does not stop work
+//! that has begun, which is harmless: a block that is written is right, and [`Part::restart`] and [`Part::commit`] wait for
+//! such stragglers and shut out the late ones.
 
 use std::fs;
 use std::io;

@@ -1,9 +1,10 @@
 //! The open part file and the books kept about it: which bytes are written, which of them are journalled, which durable.
 //!
-//! Functions that touch the disk block and are called from the blocking pool, or for a [small](SMALL) file at once. There are four locks, always taken in this
-//! order: `durable` (held for a whole checkpoint, so there is one at a time), `era` (read by every write for as long as
-//! it lasts, so that a restart waits for the writes before it and shuts out the late ones), `books` (held for
-//! microseconds, or while the control file is made or renamed, and never while anything is synced), `identity`.
+//! Functions that touch the disk block and are called from the blocking pool, or for a [small](SMALL) file at once. There
+//! are four locks, always taken in this order: `durable` (held for a whole checkpoint, so there is one at a time), `era`
+//! (read by every write for as long as it lasts, so that a restart waits for the writes before it and shuts out the late
+//! ones), `books` (held for microseconds, or while the control file is made or renamed, and never while anything is
+//! synced), `identity`.
 //!
 //! What is claimed always lags behind what is true: a range enters the books after its bytes were handed to the system,
 //! the journal after that, and the durable set after a sync that began later still.

@@ -57,7 +57,8 @@ unsafe extern "C" fn receive_frame(
     }
     let may_end = [ng::NGHTTP2_DATA, ng::NGHTTP2_HEADERS].contains(&head.type_.into());
     if may_end && u32::from(head.flags) & ng::NGHTTP2_FLAG_END_STREAM != 0 {
-        // SAFETY: the session is alive during its own callback; libcurl's data of a stream is its easy handle, only compared here.
+        // SAFETY: the session is alive during its own callback; libcurl's data of a stream is its easy handle, which is only
+        // compared here.
         let easy = unsafe { ng::nghttp2_session_get_stream_user_data(session, head.stream_id) };
         with(|wire| wire.ended(easy as usize));
     }
