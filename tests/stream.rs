@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::common::count::counter;
-use crate::common::hs::{Done, Hs, sha256};
+use crate::common::hs::{Done, Hs, assert_same, sha256};
 use crate::common::origin::server::content::Body;
 use crate::common::origin::server::files::{Resource, seed_of};
 use crate::common::origin::server::script::{Act, Point, Reply};
@@ -30,20 +30,12 @@ fn pipe(hs: &Hs, arguments: &str, reader: &str) -> (Done, Vec<u8>) {
     (done, out)
 }
 
-fn assert_same(actual: &[u8], expected: &[u8]) {
-    assert_eq!(actual.len(), expected.len(), "length in bytes");
-    if actual != expected {
-        let at = actual.iter().zip(expected).position(|(a, b)| a != b);
-        panic!("the first wrong byte is at offset {at:?}");
-    }
-}
-
 /// A stream of all of a file succeeds and is right.
 fn assert_streams(site: &Site, options: &str, path: &str, query: &str, size: u64) -> Done {
     let hs = Hs::trusting(site);
     let url = site.url(&format!("{path}?size={size}&{query}"));
     let (done, out) = pipe(&hs, &format!("{options} '{url}'"), "cat");
-    assert_same(&out, &bytes_of(path, size));
+    assert_same("the stream", &out, &bytes_of(path, size));
     done.exits(0)
 }
 
@@ -115,7 +107,7 @@ fn several_urls_come_one_after_the_other() {
             .iter()
             .flat_map(|(path, size)| bytes_of(path, *size))
             .collect();
-        assert_same(&out, &expected);
+        assert_same("the stream", &out, &expected);
     });
 }
 
@@ -130,7 +122,7 @@ fn the_first_failure_ends_the_stream() {
         ["/a", "/b", "/c"].map(|path| format!("'{}'", site.url(&format!("{path}?size=1000"))));
     let (done, out) = pipe(&hs, &urls.join(" "), "cat");
     done.exits(4).says("404");
-    assert_same(&out, &bytes_of("/a", 1000));
+    assert_same("the stream", &out, &bytes_of("/a", 1000));
 }
 
 #[test]
@@ -151,7 +143,7 @@ fn f07_a_reader_that_stops_for_a_while_is_waited_for() {
             );
             let (done, out) = run.join().unwrap();
             done.exits(0).never_says("again in");
-            assert_same(&out, &bytes_of("/stop.bin", size));
+            assert_same("the stream", &out, &bytes_of("/stop.bin", size));
         });
     });
 }
@@ -184,7 +176,7 @@ fn c13_a_checksum_is_judged_behind_the_last_byte() {
             let wrong = format!("sha256:{}", sha256(b"something else"));
             let (done, out) = pipe(&hs, &format!("'{url}' --checksum {wrong}"), "cat");
             done.exits(3).explains("checksum");
-            assert_same(&out, &bytes);
+            assert_same("the stream", &out, &bytes);
         }
     });
 }
@@ -233,7 +225,7 @@ fn c01_a_file_that_changes_under_the_reader_ends_the_stream_with_7() {
             done.exits(7).explains("changed");
             assert!(!out.is_empty());
             let bytes = crate::common::origin::server::content::bytes(1, 0..size);
-            assert_same(&out, &bytes[..out.len()]);
+            assert_same("the stream", &out, &bytes[..out.len()]);
         });
     });
 }
@@ -258,10 +250,10 @@ fn a_single_body_that_dies_goes_on_only_if_it_is_provably_the_same() {
             let bytes = bytes_of("/whole.bin", 8_000_000);
             let done = done.exits(code);
             if code == 0 {
-                assert_same(&out, &bytes);
+                assert_same("the stream", &out, &bytes);
             } else {
                 done.explains("bytes were written");
-                assert_same(&out, &bytes[..out.len()]);
+                assert_same("the stream", &out, &bytes[..out.len()]);
             }
         }
     });
@@ -335,7 +327,11 @@ fn a_file_that_is_gone_in_mid_stream_is_4() {
         let url = site.url(&format!("/gone.bin?size={size}"));
         let (done, out) = pipe(&hs, &format!("-t 4 '{url}'"), "cat");
         done.exits(4).explains("404");
-        assert_same(&out, &bytes_of("/gone.bin", size)[..out.len()]);
+        assert_same(
+            "the stream",
+            &out,
+            &bytes_of("/gone.bin", size)[..out.len()],
+        );
     });
 }
 
@@ -355,7 +351,7 @@ fn what_waits_for_the_reader_while_all_stands_still_is_not_lost() {
     );
     let done = hs.run_program("bash", &["-c", &script]).exits(0);
     let out = std::fs::read(hs.home().join("out")).unwrap();
-    assert_same(&out, &bytes_of("/wait.bin", size));
+    assert_same("the stream", &out, &bytes_of("/wait.bin", size));
     assert!(
         done.stderr.contains("connections are lost"),
         "{}",

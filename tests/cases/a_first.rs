@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::case::{BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, plain_requests};
+use super::case::{BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, nobody_begins_anew};
 use super::section;
 use crate::common::count::first;
 use crate::common::hs::Hs;
@@ -41,9 +41,7 @@ fn a01() -> Case {
     .play(
         Play::small()
             .what("too small for ranges")
-            .asked(|site, mode| {
-                assert_eq!(plain_requests(site), usize::from(mode != Mode::Resumed));
-            }),
+            .asked(nobody_begins_anew),
     )
 }
 
@@ -327,11 +325,7 @@ fn a12() -> Case {
         }
     };
     let goes_on = |site: &Site, mode| {
-        assert_eq!(
-            plain_requests(site),
-            usize::from(mode != Mode::Resumed),
-            "begun anew"
-        );
+        nobody_begins_anew(site, mode);
         let sent = site.sent();
         assert!(sent < 340_000, "{sent} bytes were sent");
     };

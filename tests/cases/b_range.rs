@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::case::{
-    BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, plain_requests, range_of, ranges_always,
-    ranges_first,
+    BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, nobody_begins_anew, plain_requests,
+    range_of, ranges_always, ranges_first,
 };
 use super::section;
 use crate::common::count::first;
@@ -68,12 +68,6 @@ fn poisoned(mut reply: Reply) -> Reply {
     reply
 }
 
-/// All that is there was used: nothing was begun anew.
-fn goes_on(site: &Site, mode: Mode) {
-    let begun = usize::from(mode != Mode::Resumed);
-    assert_eq!(plain_requests(site), begun, "begun anew");
-}
-
 /// Ranges are tried, and then no more.
 fn few_ranges(site: &Site, _: Mode) {
     let exchanges = site.exchanges();
@@ -118,13 +112,13 @@ fn b02() -> Case {
             .what("100,000 bytes early")
             .over(EVERYWHERE)
             .origin(ranges_always(early(100_000)))
-            .asked(goes_on),
+            .asked(nobody_begins_anew),
     )
     .play(
         Play::slices()
             .what("one byte early")
             .origin(ranges_always(early(1)))
-            .asked(goes_on),
+            .asked(nobody_begins_anew),
     )
     .play(
         Play::of(24 * MIB)
@@ -179,14 +173,14 @@ fn b04() -> Case {
         Play::slices()
             .over(EVERYWHERE)
             .origin(ranges_always(shorter(300_000)))
-            .asked(goes_on),
+            .asked(nobody_begins_anew),
     )
     .play(
         Play::small()
             .what("of 20,000 bytes")
             .modes(&[Mode::Resumed])
             .origin(ranges_always(shorter(20_000)))
-            .asked(goes_on),
+            .asked(nobody_begins_anew),
     )
     .also("src/answer.rs", "b04_b05_another_end")
 }
@@ -215,14 +209,14 @@ fn b05() -> Case {
         Play::slices()
             .what("more than asked for")
             .origin(ranges_always(longer))
-            .asked(goes_on),
+            .asked(nobody_begins_anew),
     )
     .play(
         Play::slices()
             .what("more than declared")
             .over(HTTP1)
             .origin(ranges_always(more.clone()))
-            .asked(goes_on),
+            .asked(nobody_begins_anew),
     )
     .play(
         Play::slices()
@@ -369,7 +363,7 @@ fn b10() -> Case {
             .origin(misspells(|(start, end), total| {
                 format!("bytes: {start}-{}/{total}", end - 1)
             }))
-            .asked(goes_on),
+            .asked(nobody_begins_anew),
     )
     .play(
         Play::slices()
@@ -377,7 +371,7 @@ fn b10() -> Case {
             .origin(misspells(|(start, end), total| {
                 format!("{start}-{}/{total}", end - 1)
             }))
-            .asked(goes_on),
+            .asked(nobody_begins_anew),
     )
     .play(
         Play::slices()

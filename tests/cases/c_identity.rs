@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use super::case::{BEGINNING, Case, End, Mode, Play, plain_requests, range_of};
+use super::case::{BEGINNING, Case, End, Mode, Play, nobody_begins_anew, plain_requests, range_of};
 use super::section;
 use crate::common::count::{counter, first};
 use crate::common::hs::Hs;
@@ -29,14 +29,6 @@ const SIZE: u64 = 3 * MIB + 5;
 /// The bytes of the file `seed` of [`SIZE`].
 fn version(seed: u64) -> Arc<Vec<u8>> {
     Arc::new(content::bytes(seed, 0..SIZE))
-}
-
-fn nobody_begins_anew(site: &Site, mode: Mode) {
-    assert_eq!(
-        plain_requests(site),
-        usize::from(mode != Mode::Resumed),
-        "begun anew"
-    );
 }
 
 fn c01() -> Case {

@@ -373,6 +373,15 @@ pub fn range_of(reply: &Reply) -> (u64, u64) {
     (start.parse().unwrap(), last.parse::<u64>().unwrap() + 1)
 }
 
+/// Fails if all of the file was asked for but in the first request of a run that finds no part.
+pub fn nobody_begins_anew(site: &Site, mode: Mode) {
+    assert_eq!(
+        plain_requests(site),
+        usize::from(mode != Mode::Resumed),
+        "begun anew"
+    );
+}
+
 /// Requests without a range.
 pub fn plain_requests(site: &Site) -> usize {
     let exchanges = site.exchanges();

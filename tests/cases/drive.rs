@@ -15,7 +15,7 @@ use hydrastream::range::{ByteRange, RangeSet};
 use hydrastream::resume::{self, Draft, Identity};
 
 use super::case::{Case, End, Mode, Performance, Play};
-use crate::common::hs::{Done, Hs};
+use crate::common::hs::{Done, Hs, assert_same};
 use crate::common::origin::{Site, Via};
 
 /// Runs at once, in all tests together: most of their time they wait.
@@ -188,12 +188,6 @@ fn assert_claims_are_true(hs: &Hs, url: &str, name: &str, bytes: &[u8]) {
             "{range:?} of the part is wrong"
         );
     }
-}
-
-fn assert_same(what: &str, actual: &[u8], expected: &[u8]) {
-    let at = actual.iter().zip(expected).position(|(a, b)| a != b);
-    assert_eq!(at, None, "{what}: offset of the first wrong byte");
-    assert_eq!(actual.len(), expected.len(), "{what}: length in bytes");
 }
 
 /// Writes the part and the control file of an earlier run that has seen the play's resource.

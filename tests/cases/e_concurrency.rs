@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::process::Signal;
 
 use super::case::{
-    BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, plain_requests, ranges_first,
+    BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, nobody_begins_anew, plain_requests,
+    ranges_first,
 };
 use super::section;
 use crate::common::count::first;
@@ -28,14 +29,6 @@ const HTTP2: &[Via] = &[Via::Http2];
 
 fn status(code: u16) -> Reply {
     Reply::new(code, "not now\n".into())
-}
-
-fn nobody_begins_anew(site: &Site, mode: Mode) {
-    assert_eq!(
-        plain_requests(site),
-        usize::from(mode != Mode::Resumed),
-        "begun anew"
-    );
 }
 
 fn e01() -> Case {

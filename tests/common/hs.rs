@@ -132,12 +132,7 @@ impl Hs {
 
     /// Fails unless `name` is there with exactly these bytes, and says where they differ.
     pub fn assert_file(&self, name: &str, expected: &[u8]) {
-        let actual = self.read(name);
-        assert_eq!(actual.len(), expected.len(), "{name}: length in bytes");
-        if actual != expected {
-            let at = actual.iter().zip(expected).position(|(a, b)| a != b);
-            panic!("{name}: the first wrong byte is at offset {at:?}");
-        }
+        assert_same(name, &self.read(name), expected);
     }
 
     /// As [`Hs::assert_file`], and nothing else is there.
@@ -311,6 +306,15 @@ impl Done {
             "no hint in {hint:?}"
         );
         self
+    }
+}
+
+/// Fails unless the bytes of `what` are these, and says where they differ.
+pub fn assert_same(what: &str, actual: &[u8], expected: &[u8]) {
+    assert_eq!(actual.len(), expected.len(), "{what}: length in bytes");
+    if actual != expected {
+        let at = actual.iter().zip(expected).position(|(a, b)| a != b);
+        panic!("{what}: the first wrong byte is at offset {at:?}");
     }
 }
 
