@@ -51,8 +51,8 @@ pub(super) async fn fetch(job: &Job<'_>, sink: Sink<'_>, opening: Opening) -> Re
     let context = job.context;
     let gate = (context.hosts).gate(&resource.url, context.threads, Context::now());
     // What is continued is being served as a range already.
-    let is_single = job.no_ranges.get() || (gate.is_single() && !resumed);
-    let in_ranges = resource.ranges != Ranges::No && !is_single;
+    let has_none = job.no_ranges.get() || (gate.has_no_ranges() && !resumed);
+    let in_ranges = resource.ranges != Ranges::No && !has_none;
     match resource.entity.length {
         Some(length) if in_ranges && job.may_be_put_together(&resource) => {
             let file = File::new(job, sink, resource, length, &transfer);

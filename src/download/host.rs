@@ -45,7 +45,7 @@ impl Hosts {
                 automatic: soon != most,
                 host: RefCell::new(limit::Host::new(Aimd::new(FIRST, soon, most, now))),
                 silent_since: Cell::new(now),
-                single: Cell::new(false),
+                no_ranges: Cell::new(false),
             })
         }))
     }
@@ -60,7 +60,7 @@ pub(super) struct Gate {
     /// When the last byte came from the host.
     silent_since: Cell<Instant>,
     /// Whether it was asked for ranges, and served none of that file.
-    single: Cell<bool>,
+    no_ranges: Cell<bool>,
 }
 
 /// Something that the user should know of a host.
@@ -95,13 +95,13 @@ impl Gate {
     }
 
     /// Whether it is known to serve no ranges.
-    pub(super) fn is_single(&self) -> bool {
-        self.single.get()
+    pub(super) fn has_no_ranges(&self) -> bool {
+        self.no_ranges.get()
     }
 
     /// Notes that it serves no ranges, whatever it says: files to come are not asked for in ranges.
     pub(super) fn serves_no_ranges(&self) {
-        self.single.set(true);
+        self.no_ranges.set(true);
     }
 
     /// How many requests may begin now.
