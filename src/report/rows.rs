@@ -129,15 +129,13 @@ fn all(run: &Run, columns: usize, now: Instant) -> Row {
         name += &format!(", {} failed", run.failed);
     }
     let mut cells = Vec::new();
-    let arrived = text::size(run.arrived());
-    cells.push(match run.will_arrive() {
-        _ if columns < FOR_SIZES => (format!("{arrived:>8}"), PLAIN),
-        (bytes, true) => (
-            format!("{arrived:>8} of {:<9}", text::size(bytes) + "+"),
-            PLAIN,
-        ),
-        (bytes, false) => (format!("{arrived:>8} of {:<9}", text::size(bytes)), PLAIN),
-    });
+    let mut sizes = format!("{:>8}", text::size(run.arrived()));
+    if columns >= FOR_SIZES {
+        let (bytes, may_grow) = run.will_arrive();
+        let known = text::size(bytes) + if may_grow { "+" } else { "" };
+        sizes += &format!(" of {known:<9}");
+    }
+    cells.push((sizes, PLAIN));
     let speed = run.speed(now).map_or("- B/s".to_owned(), text::speed);
     cells.push((format!("{speed:>10}"), PLAIN));
     if run.planned.is_some() && columns >= 50 {
