@@ -115,7 +115,7 @@ impl<'a> Job<'a> {
             };
             let request = resolve(&visit, earlier);
             let problem = tokio::select! {
-                opening = timed(self.context.stall, request) => match opening {
+                opening = request => match opening {
                     Ok(opening) => match earlier {
                         // One of the two lengths is a lie, and whichever is said again is believed.
                         Some(known) if !opening.resumed && known.entity.contradicts(&opening.resource.entity) => {

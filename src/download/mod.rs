@@ -147,6 +147,7 @@ impl Context {
             client: &self.client,
             session: &self.session,
             source,
+            stall: self.stall,
             now: Self::wall_clock(),
         }
     }

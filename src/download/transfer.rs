@@ -17,7 +17,7 @@ use crate::fingerprint::headers::Places;
 use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
 use crate::page;
 use crate::range::ByteRange;
-use crate::resolve::part::head_of_range;
+use crate::resolve::part::head_within;
 use crate::resolve::plain;
 use crate::retry::Failure;
 use crate::schedule::{Chunk, ChunkId};
@@ -77,7 +77,7 @@ impl File<'_> {
         let node = request.node;
         let mut transfer = self.job.client().start(request);
         let head = tokio::select! {
-            head = timed(self.job.context.stall, head_of_range(&mut transfer)) => head?,
+            head = head_within(self.job.context.stall, &mut transfer) => head?,
             () = self.robbed(chunk.id) => return Ok(()),
         };
         let now = Context::wall_clock();

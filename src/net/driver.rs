@@ -197,6 +197,7 @@ impl Driver {
     }
 
     fn start(&mut self, id: Id, request: &super::Request, body: Body) {
+        body.begins();
         let events = body.events();
         let old = self.old_hosts.contains(setup::authority(&request.url));
         let begun = setup::easy(request, &self.options, body, old).and_then(|easy| {

@@ -82,6 +82,11 @@ impl Body {
         }
     }
 
+    /// Notes that the request's turn has come.
+    pub(super) fn begins(&self) {
+        self.line.begins();
+    }
+
     pub(super) fn events(&self) -> UnboundedSender<Event> {
         self.events.clone()
     }
