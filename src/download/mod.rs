@@ -13,6 +13,7 @@ mod mirrors;
 mod names;
 mod pace;
 mod packed;
+mod parked;
 mod preview;
 mod pulse;
 mod settle;

@@ -218,7 +218,7 @@ struct Inner {
     commands: Mutex<Option<Sender<Command>>>,
     /// Interrupts the driver's wait; always used after a send.
     waker: Option<MultiWaker>,
-    /// The driver; `None` for a fake and while dropping.
+    /// The driver; `None` while dropping.
     thread: Option<JoinHandle<()>>,
     /// Number of the next transfer.
     next: std::sync::atomic::AtomicUsize,
