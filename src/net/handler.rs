@@ -87,6 +87,11 @@ impl Body {
         self.line.begins();
     }
 
+    /// Whether it waits for its bytes to be taken.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
     pub(super) fn events(&self) -> UnboundedSender<Event> {
         self.events.clone()
     }
