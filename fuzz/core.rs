@@ -44,37 +44,9 @@ pub mod resolve {
     mod disposition;
     pub mod name;
     pub mod said;
+    mod source;
 
-    use url::Url;
-
-    use crate::fingerprint::headers::Edit;
-    use crate::hash::Checksum;
-
-    /// As the library has it.
-    #[derive(Debug, Clone)]
-    pub struct Source {
-        pub url: Url,
-        pub checksum: Option<Checksum>,
-        pub mirrors: Vec<Url>,
-        pub name: Option<String>,
-        pub pages: bool,
-        pub home: Url,
-        pub headers: Vec<Edit>,
-    }
-
-    impl Source {
-        pub fn new(url: Url) -> Self {
-            Self {
-                home: url.clone(),
-                url,
-                checksum: None,
-                mirrors: Vec::new(),
-                name: None,
-                pages: false,
-                headers: Vec::new(),
-            }
-        }
-    }
+    pub use self::source::Source;
 }
 
 /// As much of it as a control file depends on.

@@ -119,9 +119,7 @@ impl Entity {
             && self.length == other.length
             && self.validator.is_twin(&other.validator)
     }
-}
 
-impl Entity {
     /// Whether they are seen to be the same file: they agree, and not only because one side says nothing.
     pub fn confirms(&self, other: &Entity) -> bool {
         self.agrees(other) && self.validator.confirms(&other.validator)
@@ -248,6 +246,29 @@ mod tests {
         assert!(entity(Some(3)).agrees(&entity(Some(3))));
         assert!(entity(Some(3)).agrees(&entity(None)));
         assert!(!entity(Some(3)).agrees(&entity(Some(4))));
+    }
+
+    #[test]
+    fn one_file_with_two_lengths_is_a_contradiction() {
+        let entity = |length, validator: &Validator| Entity {
+            length,
+            validator: validator.clone(),
+        };
+        let (a, b, silent) = (v("\"a\"", MON), v("\"b\"", MON), v("", ""));
+        for (one, other, contradiction) in [
+            (entity(Some(3), &a), entity(Some(4), &a), true),
+            (entity(Some(3), &a), entity(Some(3), &a), false),
+            (entity(Some(3), &a), entity(None, &a), false),
+            (entity(None, &a), entity(None, &a), false),
+            // another file may have another length
+            (entity(Some(3), &a), entity(Some(4), &b), false),
+            // nothing says that it is the same one
+            (entity(Some(3), &a), entity(Some(4), &silent), false),
+            (entity(Some(3), &silent), entity(Some(4), &silent), false),
+        ] {
+            assert_eq!(one.contradicts(&other), contradiction, "{one:?} {other:?}");
+            assert_eq!(other.contradicts(&one), contradiction, "{other:?} {one:?}");
+        }
     }
 
     #[test]

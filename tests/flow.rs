@@ -2,9 +2,9 @@
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::common::count::counter;
 use crate::common::hs::Hs;
 use crate::common::origin::server::script::{Act, Point, Reply};
 use crate::common::origin::{MIB, Site, Via, asks_range, bytes_of, in_every_way};
@@ -201,12 +201,10 @@ fn a_named_number_of_retries_is_made_even_where_nothing_ever_answered() {
 
 #[test]
 fn silence_ends_a_file_after_a_while() {
-    let count = AtomicUsize::new(0);
-    let site = Site::behaving(Via::Http2, move |_, reply| {
-        match count.fetch_add(1, Ordering::Relaxed) {
-            0 => reply.fault(Point::Body(400_000), Act::Reset),
-            _ => reply.fault(Point::Head, Act::Reset),
-        }
+    let nth = counter();
+    let site = Site::behaving(Via::Http2, move |_, reply| match nth() {
+        0 => reply.fault(Point::Body(400_000), Act::Reset),
+        _ => reply.fault(Point::Head, Act::Reset),
     });
     let hs = Hs::trusting(&site);
     let url = site.url("/x.bin?size=4000000");

@@ -1,10 +1,10 @@
 //! With `-j`, standard error is JSON lines and nothing else, and every line is what `docs/json-lines.schema.json` says.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
+use crate::common::count::counter;
 use crate::common::hs::{Done, Hs};
 use crate::common::origin::server::script::Reply;
 use crate::common::origin::{Site, Via};
@@ -95,12 +95,10 @@ fn connections_are_those_that_there_are() {
 
 #[test]
 fn trouble_before_the_first_answer_has_lines_too() {
-    let asked = AtomicUsize::new(0);
-    let site = Site::behaving(Via::Http2, move |_, reply| {
-        match asked.fetch_add(1, Ordering::Relaxed) {
-            0 => Reply::new(503, "busy\n".into()).with("Retry-After", "1"),
-            _ => reply,
-        }
+    let nth = counter();
+    let site = Site::behaving(Via::Http2, move |_, reply| match nth() {
+        0 => Reply::new(503, "busy\n".into()).with("Retry-After", "1"),
+        _ => reply,
     });
     let done = Hs::trusting(&site).run(&["-j", &site.url("/x.bin?size=1000")]);
     let done = done.exits(0);

@@ -1,9 +1,9 @@
 //! How long `hs` waits for what: each of these would take minutes if its option were passed over.
 
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::common::count::counter;
 use crate::common::hs::{Done, Hs};
 use crate::common::origin::server::script::{Act, Point, Reply};
 use crate::common::origin::{MIB, Site, Via};
@@ -73,12 +73,10 @@ fn a_server_that_only_begins_is_given_up_in_time() {
 
 #[test]
 fn a_server_may_not_ask_for_more_patience_than_there_is() {
-    let count = AtomicUsize::new(0);
-    let site = Site::behaving(Via::Clear, move |_, reply| {
-        match count.fetch_add(1, Ordering::Relaxed) {
-            0 => Reply::new(503, "busy\n".into()).with("Retry-After", "3600"),
-            _ => reply,
-        }
+    let nth = counter();
+    let site = Site::behaving(Via::Clear, move |_, reply| match nth() {
+        0 => Reply::new(503, "busy\n".into()).with("Retry-After", "3600"),
+        _ => reply,
     });
     let hs = Hs::new();
     let done = soon(

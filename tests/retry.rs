@@ -1,8 +1,8 @@
 //! Whatever server and network do wrong on the way, the bytes are right, or the run fails.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::common::count::first;
 use crate::common::hs::Hs;
 use crate::common::origin::server::content::Body;
 use crate::common::origin::server::script::{Act, Point, Reply, Request};
@@ -29,12 +29,6 @@ fn arrives_from(
     hs.assert_only("x.bin", &bytes_of("/x.bin", SIZE));
     site.settle();
     site
-}
-
-/// True for the first `count` calls.
-fn first(count: usize) -> impl Fn() -> bool + Send + Sync {
-    let calls = AtomicUsize::new(0);
-    move || calls.fetch_add(1, Ordering::Relaxed) < count
 }
 
 fn busy() -> Reply {

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::common::count::counter;
 use crate::common::hs::{Done, Hs, sha256};
 use crate::common::origin::server::Config;
 use crate::common::origin::server::content::Body;
@@ -45,12 +46,6 @@ fn assert_streams(site: &Site, options: &str, path: &str, query: &str, size: u64
     let (done, out) = pipe(&hs, &format!("{options} '{url}'"), "cat");
     assert_same(&out, &bytes_of(path, size));
     done.exits(0)
-}
-
-/// Counts the calls and tells the number of each, from 0.
-fn counter() -> impl Fn() -> usize + Send + Sync {
-    let count = std::sync::atomic::AtomicUsize::new(0);
-    move || count.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a download to disk and a stream have in common: the first request, the rounds of fetching, and what is said of them.
+//! What a download to disk and a stream have in common: the rounds of fetching, and what is said of them.
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
@@ -16,15 +16,12 @@ use crate::net::Client;
 use crate::range::{ByteRange, RangeSet};
 use crate::report::{Level, Update};
 use crate::resolve::checksum::Found;
-use crate::resolve::{self, Earlier, Opening, Problem, Resource, Source, Visit, resolve};
-use crate::retry::{self, Failure, Fault, Policy, Verdict};
+use crate::resolve::{self, Earlier, Opening, Problem, Resource, Source};
+use crate::retry::{self, Failure, Fault, Verdict};
 use crate::sink::{self, Identity, Sink};
 
 /// Beginning anew, or at the original URL, this often without one new byte between ends the file.
 const MAX_ROUNDS: u32 = 4;
-
-/// How often an address that denies the rest of a file is asked again for it, before all of the file is asked for.
-const DENIALS: u32 = 2;
 
 /// Pauses from here on are noticed by whoever waits.
 const NOTICED: Duration = Duration::from_secs(1);
@@ -103,68 +100,6 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// The first request, with retries. What `earlier` left cannot be gone on with if the server has another file now, or no
-    /// byte of what is missing: then the request is for all of the file.
-    pub(super) async fn open(&self, mut earlier: Option<&Earlier>) -> Result<Opening, Error> {
-        let (mut attempt, mut denials) = (0, 0);
-        loop {
-            let client = self.client();
-            let visit = Visit {
-                client: &client,
-                ..self.context.visit(self.source)
-            };
-            let request = resolve(&visit, earlier);
-            let problem = tokio::select! {
-                opening = request => match opening {
-                    Ok(opening) => match earlier {
-                        // One of the two lengths is a lie, and whichever is said again is believed.
-                        Some(known) if !opening.resumed && known.entity.contradicts(&opening.resource.entity) => {
-                            self.note("the server says another length of the same file; asked again".to_owned());
-                            earlier = None;
-                            continue;
-                        }
-                        Some(_) | None => return self.wanted(opening),
-                    },
-                    Err(problem) => problem,
-                },
-                over = self.over() => return Err(over),
-            };
-            if self.is_challenge(&problem) && self.change_family() {
-                self.retrying(&problem, Duration::ZERO);
-                continue;
-            }
-            if problem.failure.is_misdirected() {
-                client.reset();
-            }
-            attempt += 1;
-            let verdict = match (&problem.failure, earlier) {
-                (Failure::Network(_), None) => self.first_verdict(&problem.failure, attempt),
-                _ => self.verdict(&problem.failure, attempt),
-            };
-            // A fresh address may not be known everywhere yet, or be asked too much: that passes, and a body from the first
-            // byte would be no better.
-            let is_passing = earlier.is_some() && problem.failure.is_forbidden();
-            denials += u32::from(is_passing);
-            if is_passing && denials <= DENIALS && self.context.policy.retries > 0 {
-                let after = retry::backoff(denials, &self.context.policy, fastrand::u64(..));
-                self.pause(&problem, after).await?;
-                continue;
-            }
-            let gives_way = is_passing || matches!(verdict, Verdict::Restart | Verdict::Reresolve);
-            if earlier.is_some() && gives_way {
-                self.retrying(&problem, Duration::ZERO);
-                (earlier, attempt) = (None, 0);
-                continue;
-            }
-            match verdict.on_first() {
-                Verdict::Retry { after } => self.pause(&problem, after).await?,
-                Verdict::Restart | Verdict::Reresolve | Verdict::Fatal => {
-                    return self.wanted(self.open_elsewhere(earlier, problem).await?);
-                }
-            }
-        }
-    }
-
     /// What runs the file's transfers.
     pub(super) fn client(&self) -> Client {
         self.client.borrow().clone()
@@ -184,11 +119,6 @@ impl<'a> Job<'a> {
     }
 
     /// Refuses what is larger than the user wants.
-    fn wanted(&self, opening: Opening) -> Result<Opening, Error> {
-        let length = opening.resource.entity.length.unwrap_or(0);
-        self.not_too_large(length).map(|()| opening)
-    }
-
     pub(super) fn not_too_large(&self, length: u64) -> Result<(), Error> {
         match self.context.destination.max_size {
             Some(limit) if length > limit => Err(Error::TooLarge {
@@ -197,14 +127,6 @@ impl<'a> Job<'a> {
                 limit,
             }),
             Some(_) | None => Ok(()),
-        }
-    }
-
-    async fn pause(&self, problem: &Problem, after: Duration) -> Result<(), Error> {
-        self.retrying(problem, after);
-        tokio::select! {
-            () = tokio::time::sleep(after) => Ok(()),
-            over = self.over() => Err(over),
         }
     }
 
@@ -248,15 +170,6 @@ impl<'a> Job<'a> {
 
     pub(super) fn verdict(&self, failure: &Failure, attempts: u32) -> Verdict {
         retry::verdict(failure, attempts, &self.context.policy, fastrand::u64(..))
-    }
-
-    /// The verdict where nothing has ever come from the host.
-    fn first_verdict(&self, failure: &Failure, attempts: u32) -> Verdict {
-        let policy = Policy {
-            retries: self.context.policy.first_retries,
-            ..self.context.policy
-        };
-        retry::verdict(failure, attempts, &policy, fastrand::u64(..))
     }
 
     pub(super) fn failed(&self, problem: Problem) -> Error {

@@ -11,6 +11,7 @@ mod job;
 mod lines;
 mod mirrors;
 mod names;
+mod open;
 mod pace;
 mod packed;
 mod parked;

@@ -170,6 +170,19 @@ mod tests {
         Host::new(Aimd::new(20, 20, 20, now))
     }
 
+    /// A host that was struck until it closed for a second, and whose probe has begun: when it did.
+    fn probed() -> (Host, Instant) {
+        let now = Instant::now();
+        let mut host = host(now);
+        for _ in 0..STRIKES {
+            host.struck(SECOND, now);
+        }
+        let now = now + SECOND;
+        host.begun(now);
+        host.shift((0, 0), (1, 0));
+        (host, now)
+    }
+
     #[test]
     fn requests_of_all_files_count() {
         let now = Instant::now();
@@ -219,31 +232,19 @@ mod tests {
 
     #[test]
     fn a_probe_that_nobody_waits_for_does_not_keep_the_host_closed() {
-        let now = Instant::now();
-        let mut host = host(now);
-        for _ in 0..3 {
-            host.struck(SECOND, now);
-        }
-        host.begun(now + SECOND);
-        host.shift((0, 0), (1, 0));
-        assert!(host.is_closed(now + 2 * SECOND));
-        assert_eq!(host.free(now + SECOND + PROBE), 1);
+        let (mut host, now) = probed();
+        assert!(host.is_closed(now + SECOND));
+        assert_eq!(host.free(now + PROBE), 1);
         // Given up without a word.
         host.shift((1, 0), (0, 0));
-        assert_eq!(host.free(now + 2 * SECOND), 1);
+        assert_eq!(host.free(now + SECOND), 1);
     }
 
     #[test]
     fn a_probe_that_fails_otherwise_than_by_an_outage_ends_it() {
-        let now = Instant::now();
-        let mut host = host(now);
-        for _ in 0..3 {
-            host.struck(SECOND, now);
-        }
-        host.begun(now + SECOND);
-        host.shift((0, 0), (1, 0));
+        let (mut host, now) = probed();
         host.reached();
-        assert_eq!((host.free(now + SECOND), host.pauses()), (19, 0));
+        assert_eq!((host.free(now), host.pauses()), (19, 0));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::handler::Body;
 use super::tls::sessions::{Sessions, Shared};
-use super::{Command, Connections, Error, Event, Id, Options, hooks, setup};
+use super::{Command, Connections, Error, Event, Id, Options, hooks, info, setup};
 use crate::retry::Fault;
 
 /// Longest single wait; libcurl shortens it to its next timer, the waker to nothing.
@@ -89,7 +89,7 @@ fn why(handle: &Easy2Handle<Body>, error: &curl::Error) -> Error {
     let is_lost = matches!(error.fault(), Fault::Reset | Fault::Http2 { code: 0 });
     // A connection that had served others ended when the request was on its way. libcurl asks again by itself where that
     // happens over HTTP/1.1.
-    if is_lost && handle.get_ref().is_unanswered() && setup::is_reused(easy) {
+    if is_lost && handle.get_ref().is_unanswered() && info::is_reused(easy) {
         return Error::new(Fault::Goaway { code: 0 }, error.to_string());
     }
     error

@@ -10,13 +10,10 @@ use curl::easy::{Handler, InfoType, WriteError};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::tls::sessions::{self, Shared};
-use super::{BLOCK, Block, Error, Event, Line, Options, hooks, setup, tls, trace};
+use super::{BLOCK, Block, Error, Event, Line, Options, hooks, info, tls, trace};
 use crate::fingerprint::Fingerprint;
 use crate::http::{Head, Headers, Protocol};
 use crate::retry::Fault;
-
-/// What the bindings lack of `curl/curl.h`: `CURLINFO_CONN_ID`, of the kind `CURLINFO_OFF_T`.
-const CURLINFO_CONN_ID: curl_sys::CURLINFO = 0x60_0000 + 64;
 
 /// The state of one transfer on the driver thread.
 pub(super) struct Body {
@@ -176,20 +173,14 @@ impl Body {
 
     fn note_node(&self) {
         if self.direct
-            && let Some(node) = setup::node(self.handle)
+            && let Some(node) = info::node(self.handle)
         {
             self.line.leads_to(node);
         }
     }
 
     fn note_connection(&self) {
-        let mut number: i64 = -1;
-        // SAFETY: this is called by the handle's own transfer, so the handle is alive; this libcurl knows the question, and
-        // answers it with a `curl_off_t`, which is 64 bits wide.
-        let code = unsafe {
-            curl_sys::curl_easy_getinfo(self.handle as *mut _, CURLINFO_CONN_ID, &raw mut number)
-        };
-        if let (curl_sys::CURLE_OK, Ok(number)) = (code, u64::try_from(number)) {
+        if let Some(number) = info::connection(self.handle) {
             self.line.is_on(number);
         }
     }

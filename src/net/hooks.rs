@@ -8,8 +8,9 @@
 //! Nothing is decided here; these functions convert pointers and hold the borrow rules: the thread's state is never
 //! borrowed while a function of C runs that could call back.
 
-pub(super) mod ends;
+mod ends;
 mod nghttp2;
+mod windows;
 
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
@@ -55,7 +56,7 @@ pub(super) fn forget(easy: *mut c_void) {
     if let Some(Some((session, stream, held))) = with(|wire| wire.forget(easy as usize)) {
         // SAFETY: sessions are forgotten before they are freed, so this one is alive; `held` bytes were received on it
         // and not consumed. The stream may be closed, which nghttp2 allows for.
-        unsafe { nghttp2::consume(session as *mut _, stream, held) };
+        unsafe { windows::consume(session as *mut _, stream, held) };
     }
 }
 

@@ -5,32 +5,19 @@
 //! what it cannot be told (the priority fields of HEADERS, which RFC 9113 deprecates and browsers still send, and a
 //! browser's way to write strings) is written into the frame on its way out.
 
+pub(super) mod callbacks;
 mod session;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::hooks::ends::StreamClosed;
+use self::callbacks::Callbacks;
 use crate::fingerprint::Fingerprint;
 use crate::fingerprint::schema::Priority;
 use crate::fingerprint::wire::recode::Style;
 use crate::retry::Fault;
 pub(super) use session::Session;
 use session::{FRAME_HEAD, FrameHead, HEADERS};
-
-type FrameCallback = unsafe extern "C" fn(
-    *mut libnghttp2_sys::nghttp2_session,
-    *const libnghttp2_sys::nghttp2_frame,
-    *mut std::ffi::c_void,
-) -> std::ffi::c_int;
-
-type SendCallback = unsafe extern "C" fn(
-    *mut libnghttp2_sys::nghttp2_session,
-    *const u8,
-    usize,
-    std::ffi::c_int,
-    *mut std::ffi::c_void,
-) -> isize;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const STREAM_CLOSED: u32 = 5;
@@ -52,16 +39,12 @@ pub(super) struct Wire {
     fingerprint: Arc<Fingerprint>,
     /// Whether one connection serves all requests to a host.
     is_single: bool,
-    /// libcurl's send callback, the same for all sessions.
-    send: Option<SendCallback>,
-    /// libcurl's callback for the end of a stream, the same for all sessions.
-    stream_closed: Option<StreamClosed>,
+    /// What libcurl gave nghttp2 to call, and ours pass on to.
+    pub(super) callbacks: Callbacks,
     /// By address of the easy handle: why the server did not begin what it last asked.
     unserved: HashMap<usize, Fault>,
     /// Easy handles whose sessions nghttp2 has given up since it was last asked for.
     orphans: Vec<usize>,
-    /// libcurl's callback for received frames, the same for all sessions.
-    receive: Option<FrameCallback>,
     /// Addresses of the easy handles whose answer has come to its end. Alive as long as the transfer.
     ended: HashSet<usize>,
     /// By address of the easy handle: what it will ask. Alive as long as the transfer.
@@ -77,11 +60,9 @@ impl Wire {
         Self {
             fingerprint,
             is_single,
-            send: None,
-            stream_closed: None,
+            callbacks: Callbacks::default(),
             unserved: HashMap::new(),
             orphans: Vec::new(),
-            receive: None,
             ended: HashSet::new(),
             requested: HashMap::new(),
             streams: HashMap::new(),
@@ -124,22 +105,6 @@ impl Wire {
         self.sessions.remove(&session);
     }
 
-    pub(super) fn set_send(&mut self, send: Option<SendCallback>) {
-        self.send = send;
-    }
-
-    pub(super) fn send(&self) -> Option<SendCallback> {
-        self.send
-    }
-
-    pub(super) fn set_stream_closed(&mut self, closed: Option<StreamClosed>) {
-        self.stream_closed = closed;
-    }
-
-    pub(super) fn stream_closed(&self) -> Option<StreamClosed> {
-        self.stream_closed
-    }
-
     /// Notes that the stream of an easy handle has ended with `code`; the code that libcurl is to see.
     pub(super) fn closed(&mut self, easy: usize, code: u32) -> u32 {
         if code != REFUSED_STREAM {
@@ -173,14 +138,6 @@ impl Wire {
     /// Why the server did not begin what an easy handle asked.
     pub(super) fn unserved(&self, easy: usize) -> Option<Fault> {
         self.unserved.get(&easy).cloned()
-    }
-
-    pub(super) fn set_receive(&mut self, receive: Option<FrameCallback>) {
-        self.receive = receive;
-    }
-
-    pub(super) fn receive(&self) -> Option<FrameCallback> {
-        self.receive
     }
 
     /// Notes that the last frame of an answer came.

@@ -14,6 +14,7 @@ mod error;
 mod handler;
 mod hooks;
 mod http2;
+mod info;
 mod line;
 mod route;
 mod setup;

@@ -3,7 +3,7 @@
 //! HTTP/1.1 sends the header list given here as it is. For HTTP/2 the same request is announced to [`super::hooks`],
 //! which replace libcurl's list by the browser's own.
 
-use std::ffi::{CStr, c_long};
+use std::ffi::c_long;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -135,32 +135,6 @@ fn to_node(easy: &mut Easy2<Body>, node: IpAddr) -> Result<(), curl::Error> {
         IpAddr::V6(node) => format!("::[{node}]:"),
     })?;
     easy.connect_to(list)
-}
-
-/// The address at the other end of an easy handle's connection (`CURLINFO_PRIMARY_IP`).
-pub(super) fn node(easy: usize) -> Option<IpAddr> {
-    let mut text: *const std::ffi::c_char = std::ptr::null();
-    // SAFETY: a transfer asks for its own handle, which is alive while it is called back, and this piece of information is a
-    // string.
-    let code = unsafe {
-        curl_sys::curl_easy_getinfo(easy as *mut _, curl_sys::CURLINFO_PRIMARY_IP, &mut text)
-    };
-    if code != curl_sys::CURLE_OK || text.is_null() {
-        return None;
-    }
-    // SAFETY: libcurl's strings end with a zero, and this one lives until the handle is used again.
-    let text = unsafe { CStr::from_ptr(text) };
-    text.to_str().ok()?.parse().ok()
-}
-
-/// Whether an easy handle's transfer opened no connection of its own (`CURLINFO_NUM_CONNECTS`).
-pub(super) fn is_reused(easy: usize) -> bool {
-    let mut opened: c_long = 0;
-    // SAFETY: the driver asks for a handle that is its own, and this piece of information is a long.
-    let code = unsafe {
-        curl_sys::curl_easy_getinfo(easy as *mut _, curl_sys::CURLINFO_NUM_CONNECTS, &mut opened)
-    };
-    code == curl_sys::CURLE_OK && opened == 0
 }
 
 /// The request goes through a proxy, which is trusted on the same terms as a server.

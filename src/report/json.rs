@@ -165,7 +165,10 @@ fn facts(update: &Update, run: &Run, now: Instant) -> Value {
     let track = |id: &usize| run.tracks.get(*id);
     let age = |id: &usize| seconds(track(id).map_or(Duration::ZERO, |track| track.age(now)));
     match update {
-        Update::Planned { .. } | Update::Started { .. } | Update::Previewed { .. } | Update::Message { .. } => json!({}),
+        Update::Planned { .. }
+        | Update::Started { .. }
+        | Update::Previewed { .. }
+        | Update::Message { .. } => json!({}),
         Update::Resolved { size, ranges, protocol, checksum, resumed, .. } => json!({
             "size": size, "ranges": possible(*ranges), "protocol": protocol.to_string(),
             "checksum": checksum.as_ref().map(Checksum::to_string), "resumed": resumed,
@@ -192,7 +195,8 @@ fn facts(update: &Update, run: &Run, now: Instant) -> Value {
             "path": path.to_string_lossy(), "bytes": bytes, "seconds": age(id),
             "digest": null, "digests": [], "skipped": true,
         }),
-        Update::Failed { kind, exit_code, hint, .. } | Update::Aborted { kind, exit_code, hint, .. } => json!({
+        Update::Failed { kind, exit_code, hint, .. }
+        | Update::Aborted { kind, exit_code, hint, .. } => json!({
             "kind": kind, "exit_code": exit_code, "hint": hint,
         }),
         Update::Summary { exit_code } => summary(*exit_code, run, now),

@@ -12,6 +12,7 @@ pub mod part;
 pub mod said;
 pub mod session;
 pub mod sidecar;
+mod source;
 
 use std::time::Duration;
 
@@ -19,11 +20,10 @@ use url::Url;
 
 use self::checksum::Found;
 pub use self::session::Session;
+pub use self::source::Source;
 use crate::answer::{self, First, Meaning, Ranges, Refusal};
 use crate::coding;
 use crate::entity::Entity;
-use crate::fingerprint::headers::Edit;
-use crate::hash::Checksum;
 use crate::http::{Head, Protocol};
 use crate::net::{self, Client, Event, Kind, Request, Transfer};
 use crate::page;
@@ -35,41 +35,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 /// Hops until a redirect is called a loop, as curl and browsers have it.
 const MAX_REDIRECTS: usize = 20;
-
-/// What the user wants.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// As typed; may carry credentials.
-    pub url: Url,
-    /// What the bytes must hash to.
-    pub checksum: Option<Checksum>,
-    /// Other URLs of the same file.
-    pub mirrors: Vec<Url>,
-    /// The name that the file is to have: one path component.
-    pub name: Option<String>,
-    /// A page for people is welcome where a file is expected.
-    pub pages: bool,
-    /// What credentials and secret headers of the command line are for: the URL itself, unless it is a mirror's.
-    pub home: Url,
-    /// Headers for this source, over those for all.
-    pub headers: Vec<Edit>,
-}
-
-impl Source {
-    /// A URL of which nothing else is said.
-    #[must_use]
-    pub fn new(url: Url) -> Self {
-        Self {
-            home: url.clone(),
-            url,
-            checksum: None,
-            mirrors: Vec::new(),
-            name: None,
-            pages: false,
-            headers: Vec::new(),
-        }
-    }
-}
 
 /// What the source turned out to be.
 #[derive(Debug, Clone)]

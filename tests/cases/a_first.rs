@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::case::{BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, first, plain_requests};
+use super::case::{BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, plain_requests};
 use super::section;
+use crate::common::count::first;
 use crate::common::hs::Hs;
 use crate::common::origin::server::content::{Body, Piece};
 use crate::common::origin::server::files::Ranges;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::case::{
-    BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, first, plain_requests, range_of,
-    ranges_always, ranges_first,
+    BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, plain_requests, range_of, ranges_always,
+    ranges_first,
 };
 use super::section;
+use crate::common::count::first;
 use crate::common::hs::Hs;
 use crate::common::origin::server::content::{self, Body};
 use crate::common::origin::server::files::{Ranges, Resource};

@@ -2,15 +2,15 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use super::case::{BEGINNING, Case, End, Mode, Play, first, plain_requests, range_of};
+use super::case::{BEGINNING, Case, End, Mode, Play, plain_requests, range_of};
 use super::section;
+use crate::common::count::{counter, first};
 use crate::common::hs::Hs;
 use crate::common::node::Node;
 use crate::common::origin::server::content::{self, Body};
@@ -81,10 +81,9 @@ fn c01() -> Case {
             .what("with every answer")
             .modes(BEGINNING)
             .origin(|| {
-                let seed = AtomicUsize::new(100);
+                let nth = counter();
                 move |request, _| {
-                    let seed = seed.fetch_add(1, Ordering::Relaxed) as u64;
-                    let reply = Resource::new(seed, SIZE).reply(request);
+                    let reply = Resource::new(100 + nth() as u64, SIZE).reply(request);
                     // None of them can be had at once.
                     reply.fault(Point::Body(600_000), Act::Finish)
                 }
@@ -102,9 +101,9 @@ fn c02() -> Case {
     .play(
         Play::slices()
             .origin(|| {
-                let count = AtomicUsize::new(0);
+                let nth = counter();
                 move |_, reply: Reply| {
-                    let second = count.fetch_add(1, Ordering::Relaxed) % 60;
+                    let second = nth() % 60;
                     reply.replace(
                         "Last-Modified",
                         format!("Mon, 02 Mar 2026 11:00:{second:02} GMT"),
@@ -172,9 +171,9 @@ fn c04() -> Case {
     // Apache's tags have the inode in them: each node has its own for the same bytes.
     let nodes = |answers: usize| {
         move || {
-            let (is_mixed, count) = (first(answers), AtomicUsize::new(0));
+            let (is_mixed, nth) = (first(answers), counter());
             move |request: &Request, reply: Reply| {
-                let node = count.fetch_add(1, Ordering::Relaxed) % 2;
+                let node = nth() % 2;
                 if node == 0 || !is_mixed() {
                     return reply;
                 }

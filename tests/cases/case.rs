@@ -5,9 +5,9 @@
 //! part of it. Nothing here runs anything.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::common::count::first;
 use crate::common::origin::server::Config;
 use crate::common::origin::server::content;
 use crate::common::origin::server::files::Resource;
@@ -336,12 +336,6 @@ impl Play {
             Mode::Stream => &self.ends.1,
         }
     }
-}
-
-/// True for the first `count` calls.
-pub fn first(count: usize) -> impl Fn() -> bool + Send + Sync {
-    let calls = AtomicUsize::new(0);
-    move || calls.fetch_add(1, Ordering::Relaxed) < count
 }
 
 /// An origin that answers the first `count` range requests with what `change` makes of the right reply.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::case::{BEGINNING, Case, EVERYWHERE, End, Mode, Play, TO_DISK, first};
+use super::case::{BEGINNING, Case, EVERYWHERE, End, Mode, Play, TO_DISK};
 use super::section;
+use crate::common::count::{counter, first};
 use crate::common::hs::Hs;
 use crate::common::origin::server::content::{self, Body};
 use crate::common::origin::server::files::Resource;
@@ -133,10 +134,8 @@ fn d02() -> Case {
                 .iter()
                 .map(|mirror| mirror.url("/x.bin?size=3000000"))
                 .collect();
-            let count = AtomicUsize::new(0);
-            let site = Site::behaving(via, move |_, _| {
-                moved(urls[count.fetch_add(1, Ordering::Relaxed) % 2].as_str())
-            });
+            let nth = counter();
+            let site = Site::behaving(via, move |_, _| moved(urls[nth() % 2].as_str()));
             let hs = Hs::new();
             let url = site.url("/go/x.bin");
             let bytes = bytes_of("/x.bin", 3_000_000);
@@ -157,15 +156,15 @@ fn d02() -> Case {
 fn d03() -> Case {
     let leads = |then: fn(&Request) -> Reply| {
         move || -> Box<Behaviour> {
-            let (asked, answered) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let (is_new, is_good) = (first(1), first(2));
             Box::new(move |request, reply| {
                 if request.path() == "/go/x.bin" {
-                    return match asked.fetch_add(1, Ordering::Relaxed) {
-                        0 => moved("/x.bin?signature=1"),
-                        _ => then(request),
+                    return match is_new() {
+                        true => moved("/x.bin?signature=1"),
+                        false => then(request),
                     };
                 }
-                if answered.fetch_add(1, Ordering::Relaxed) < 2 {
+                if is_good() {
                     return reply;
                 }
                 Reply::new(403, "expired\n".into())
@@ -212,12 +211,12 @@ fn d04() -> Case {
             .modes(BEGINNING)
             .through("/go/x.bin")
             .origin(|| {
-                let answered = AtomicUsize::new(0);
+                let is_cut = first(3);
                 move |request, reply| {
                     if request.path() == "/go/x.bin" {
                         return moved("/x.bin");
                     }
-                    if answered.fetch_add(1, Ordering::Relaxed) < 3 {
+                    if is_cut() {
                         return reply.fault(Point::Body(MIB), Act::Finish);
                     }
                     Reply::new(403, "go away\n".into())
@@ -244,12 +243,12 @@ fn d04() -> Case {
             .what("403 twice from the new address too, which passes")
             .through("/go/x.bin")
             .origin(|| {
-                let asked = AtomicUsize::new(0);
+                let nth = counter();
                 move |request, reply| {
                     if request.path() == "/go/x.bin" {
                         return moved("/x.bin");
                     }
-                    match asked.fetch_add(1, Ordering::Relaxed) {
+                    match nth() {
                         0 => reply.fault(Point::Body(300_000), Act::Close),
                         1..4 => Reply::new(403, "not yet\n".into()),
                         _ => reply,

@@ -1,15 +1,15 @@
 //! Section E: how many at once, and how connections end.
 
 use std::net::{IpAddr, TcpListener};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::Signal;
 
 use super::case::{
-    BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, first, plain_requests, ranges_first,
+    BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, plain_requests, ranges_first,
 };
 use super::section;
+use crate::common::count::first;
 use crate::common::hs::{Done, Hs};
 use crate::common::node::Node;
 use crate::common::origin::server::Config;
@@ -640,10 +640,9 @@ fn e21() -> Case {
         Play::large()
             .options(&["-t", "16"])
             .origin(|| {
-                let (begun, count) = (Instant::now(), AtomicUsize::new(0));
+                let (begun, is_before) = (Instant::now(), first(3));
                 move |request, reply| {
-                    let nth = count.fetch_add(1, Ordering::Relaxed);
-                    let is_out = nth >= 3 && begun.elapsed() < Duration::from_secs(4);
+                    let is_out = !is_before() && begun.elapsed() < Duration::from_secs(4);
                     if asks_range(request) && is_out {
                         status(503)
                     } else {

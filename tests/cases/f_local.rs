@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::case::{Case, EVERYWHERE, Mode, Play, first};
+use super::case::{Case, EVERYWHERE, Mode, Play};
 use super::drive::leave_behind;
 use super::section;
+use crate::common::count::first;
 use crate::common::hs::{Done, Hs};
 use crate::common::origin::server::script::{Act, Point, Reply};
 use crate::common::origin::{MIB, Site, asks_for, asks_range, bytes_of};

@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod capture;
+pub mod count;
 pub mod dice;
 pub mod hs;
 pub mod node;

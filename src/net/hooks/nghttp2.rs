@@ -1,25 +1,15 @@
-//! The hooks around nghttp2: SETTINGS, windows, header lists, frames on their way out, and the ends of bodies on their way in.
+//! The hooks around nghttp2's sessions and requests: options, SETTINGS, header lists, and frames on their way out.
 
 use std::ffi::{c_int, c_void};
 use std::slice;
 
 use libnghttp2_sys as ng;
 
-use super::with;
-use crate::net::http2::Consumed;
-
-type FrameCallback =
-    unsafe extern "C" fn(*mut ng::nghttp2_session, *const ng::nghttp2_frame, *mut c_void) -> c_int;
-
-type SendCallback =
-    unsafe extern "C" fn(*mut ng::nghttp2_session, *const u8, usize, c_int, *mut c_void) -> isize;
+use super::{windows, with};
+use crate::net::http2::callbacks::SendCallback;
 
 unsafe extern "C" {
     fn __real_nghttp2_option_new(option: *mut *mut ng::nghttp2_option) -> c_int;
-    fn __real_nghttp2_session_callbacks_set_on_frame_recv_callback(
-        callbacks: *mut ng::nghttp2_session_callbacks,
-        receive: Option<FrameCallback>,
-    );
     fn __real_nghttp2_session_callbacks_set_send_callback(
         callbacks: *mut ng::nghttp2_session_callbacks,
         send: Option<SendCallback>,
@@ -29,17 +19,6 @@ unsafe extern "C" {
         session: *mut ng::nghttp2_session,
         id: ng::nghttp2_settings_id,
     ) -> u32;
-    fn __real_nghttp2_session_consume(
-        session: *mut ng::nghttp2_session,
-        stream: i32,
-        size: usize,
-    ) -> c_int;
-    fn __real_nghttp2_session_set_local_window_size(
-        session: *mut ng::nghttp2_session,
-        flags: u8,
-        stream: i32,
-        size: i32,
-    ) -> c_int;
     fn __real_nghttp2_submit_request(
         session: *mut ng::nghttp2_session,
         priority: *const ng::nghttp2_priority_spec,
@@ -59,12 +38,6 @@ unsafe extern "C" {
         flags: u8,
         entries: *const ng::nghttp2_settings_entry,
         count: usize,
-    ) -> c_int;
-    fn __real_nghttp2_submit_window_update(
-        session: *mut ng::nghttp2_session,
-        flags: u8,
-        stream: i32,
-        increment: i32,
     ) -> c_int;
 }
 
@@ -91,54 +64,13 @@ unsafe extern "C" fn __wrap_nghttp2_option_new(option: *mut *mut ng::nghttp2_opt
     result
 }
 
-/// Puts our callback for received frames before libcurl's.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn __wrap_nghttp2_session_callbacks_set_on_frame_recv_callback(
-    callbacks: *mut ng::nghttp2_session_callbacks,
-    receive: Option<FrameCallback>,
-) {
-    let ours = with(|wire| wire.set_receive(receive)).map(|()| receive_frame as FrameCallback);
-    // SAFETY: the caller's arguments; our callback has the same contract.
-    unsafe {
-        __real_nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, ours.or(receive));
-    }
-}
-
-/// Notes which bodies have come to their end (RFC 9113 §8.1), which libcurl does not tell from a reset without an error.
-unsafe extern "C" fn receive_frame(
-    session: *mut ng::nghttp2_session,
-    frame: *const ng::nghttp2_frame,
-    user: *mut c_void,
-) -> c_int {
-    // SAFETY: nghttp2 passes a frame, each kind of which begins with its head.
-    let head = unsafe { (*frame).hd };
-    if u32::from(head.type_) == ng::NGHTTP2_GOAWAY {
-        // SAFETY: its head says that it is one.
-        let goaway = unsafe { &(*frame).goaway };
-        let (last, code) = (goaway.last_stream_id, goaway.error_code);
-        // Before nghttp2 closes the streams that are left behind.
-        with(|wire| wire.goes_away(session as usize, last, code));
-    }
-    let may_end = [ng::NGHTTP2_DATA, ng::NGHTTP2_HEADERS].contains(&head.type_.into());
-    if may_end && u32::from(head.flags) & ng::NGHTTP2_FLAG_END_STREAM != 0 {
-        // SAFETY: the session is alive during its own callback; libcurl's data of a stream is its easy handle, only compared here.
-        let easy = unsafe { ng::nghttp2_session_get_stream_user_data(session, head.stream_id) };
-        with(|wire| wire.ended(easy as usize));
-    }
-    match with(|wire| wire.receive()).flatten() {
-        // SAFETY: nghttp2's arguments, unchanged.
-        Some(receive) => unsafe { receive(session, frame, user) },
-        None => ng::NGHTTP2_ERR_CALLBACK_FAILURE,
-    }
-}
-
 /// Puts our send callback before libcurl's.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __wrap_nghttp2_session_callbacks_set_send_callback(
     callbacks: *mut ng::nghttp2_session_callbacks,
     send: Option<SendCallback>,
 ) {
-    let ours = with(|wire| wire.set_send(send)).map(|()| send_frame as SendCallback);
+    let ours = with(|wire| wire.callbacks.send = send).map(|()| send_frame as SendCallback);
     // SAFETY: the caller's arguments; our callback has the same contract.
     unsafe { __real_nghttp2_session_callbacks_set_send_callback(callbacks, ours.or(send)) }
 }
@@ -151,7 +83,7 @@ unsafe extern "C" fn send_frame(
     flags: c_int,
     user: *mut c_void,
 ) -> isize {
-    let Some(Some(send)) = with(|wire| wire.send()) else {
+    let Some(Some(send)) = with(|wire| wire.callbacks.send) else {
         return ng::NGHTTP2_ERR_CALLBACK_FAILURE as isize;
     };
     // SAFETY: nghttp2 passes `length` readable bytes.
@@ -184,7 +116,7 @@ unsafe extern "C" fn send_frame(
     });
     if let Some(increment @ 1..) = increment {
         // SAFETY: the session is alive, and submitting from a callback is allowed; nghttp2 has opened the stream.
-        unsafe { __real_nghttp2_submit_window_update(session, 0, ours.stream, increment) };
+        unsafe { windows::submit(session, ours.stream, increment) };
     }
     isize::try_from(length).unwrap_or(isize::MAX)
 }
@@ -195,25 +127,6 @@ unsafe extern "C" fn __wrap_nghttp2_session_del(session: *mut ng::nghttp2_sessio
     with(|wire| wire.close(session as usize));
     // SAFETY: the caller's argument, unchanged.
     unsafe { __real_nghttp2_session_del(session) }
-}
-
-/// Acknowledges received bytes as the browser does; holds back the credit of a stream whose transfer is paused.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn __wrap_nghttp2_session_consume(
-    session: *mut ng::nghttp2_session,
-    stream: i32,
-    size: usize,
-) -> c_int {
-    // SAFETY: the caller's session; the function only reads.
-    let unacknowledged = unsafe { ng::nghttp2_session_get_effective_recv_data_length(session) };
-    match with(|wire| wire.consume(session as usize, stream, size, unacknowledged)) {
-        // SAFETY: the caller's session.
-        Some(Consumed::Updates(updates)) => unsafe { update_windows(session, &updates) },
-        // SAFETY: the caller's arguments, unchanged.
-        Some(Consumed::Counted) | None => unsafe {
-            __real_nghttp2_session_consume(session, stream, size)
-        },
-    }
 }
 
 /// How many streams at once the peer takes.
@@ -238,59 +151,6 @@ unsafe extern "C" fn __wrap_nghttp2_session_get_remote_settings(
     }
     // SAFETY: the caller's arguments, unchanged.
     unsafe { __real_nghttp2_session_get_remote_settings(session, id) }
-}
-
-/// As libcurl does it when bytes are done with.
-///
-/// # Safety
-/// `session` must be alive, and `size` bytes of the stream received and not consumed.
-pub(super) unsafe fn consume(session: *mut ng::nghttp2_session, stream: i32, size: usize) {
-    // SAFETY: as the caller vouches. That it fails for lack of memory shows when the connection is used.
-    let _ = unsafe { __wrap_nghttp2_session_consume(session, stream, size) };
-}
-
-/// Submits a WINDOW_UPDATE for each stream and increment; those of closed streams are ignored by nghttp2.
-///
-/// # Safety
-/// `session` must be alive.
-unsafe fn update_windows(session: *mut ng::nghttp2_session, updates: &[(i32, i32)]) -> c_int {
-    for &(stream, increment) in updates {
-        // SAFETY: the caller vouches for the session; so many bytes were received and not acknowledged.
-        let result = unsafe { __real_nghttp2_submit_window_update(session, 0, stream, increment) };
-        if result != 0 {
-            return result;
-        }
-    }
-    0
-}
-
-/// libcurl moves windows to its own sizes, and to zero and back for a pause. The connection's becomes the browser's;
-/// a stream's stays as SETTINGS made it, and a pause holds its credit back instead.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn __wrap_nghttp2_session_set_local_window_size(
-    session: *mut ng::nghttp2_session,
-    flags: u8,
-    stream: i32,
-    size: i32,
-) -> c_int {
-    if stream == 0 {
-        let size = with(|wire| wire.connection_window()).unwrap_or(size);
-        // SAFETY: the caller's session with another size, at least the protocol's initial one.
-        return unsafe {
-            __real_nghttp2_session_set_local_window_size(session, flags, stream, size)
-        };
-    }
-    let Some(held) = with(|wire| wire.session(session as usize).pause(stream, size == 0)) else {
-        // SAFETY: the caller's arguments, unchanged.
-        return unsafe {
-            __real_nghttp2_session_set_local_window_size(session, flags, stream, size)
-        };
-    };
-    if held > 0 {
-        // SAFETY: the caller's session; `held` bytes were received on this stream and not consumed yet.
-        return unsafe { __wrap_nghttp2_session_consume(session, stream, held) };
-    }
-    0
 }
 
 /// Sends the browser's header list in place of libcurl's.
@@ -377,19 +237,4 @@ unsafe extern "C" fn __wrap_nghttp2_submit_settings(
     unsafe { ng::nghttp2_session_set_next_stream_id(session, first_stream) };
     // SAFETY: the caller's session; `entries` outlives the call, which copies it.
     unsafe { __real_nghttp2_submit_settings(session, flags, entries.as_ptr(), entries.len()) }
-}
-
-/// libcurl's own stream windows are not used, so their updates must not be seen either.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn __wrap_nghttp2_submit_window_update(
-    session: *mut ng::nghttp2_session,
-    flags: u8,
-    stream: i32,
-    increment: i32,
-) -> c_int {
-    if with(|_| ()).is_some() {
-        return 0;
-    }
-    // SAFETY: the caller's arguments, unchanged.
-    unsafe { __real_nghttp2_submit_window_update(session, flags, stream, increment) }
 }
