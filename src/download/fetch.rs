@@ -20,6 +20,7 @@ use super::host::Share;
 use super::job::{Job, Stop};
 use super::lines::Lines;
 use super::mirrors::Mirror;
+use super::parked::Parked;
 use super::pulse::Pulse;
 use super::settle::{Ended, Moving, Next, moved};
 use super::whole::whole;
@@ -36,9 +37,6 @@ const BROWSER_REQUESTS: usize = 3;
 
 /// How often progress is reported, and everything is looked at.
 const TICK: Duration = Duration::from_millis(100);
-
-/// Ticks after which requests that wait for each other, and not for the server, are seen to do so.
-pub(super) const STUCK: u32 = 2;
 
 /// Writes all that is missing into `sink`.
 pub(super) async fn fetch(job: &Job<'_>, sink: Sink<'_>, opening: Opening) -> Result<(), Stop> {
@@ -113,10 +111,8 @@ pub(super) struct File<'a> {
     pub(super) limit: Cell<usize>,
     /// Whether a range was seen to be served. Until then the body that opened the file is not let go.
     pub(super) proven: Cell<bool>,
-    /// Bodies that opened the file and wait for that at the ends of their chunks.
-    pub(super) parked: Cell<usize>,
-    /// Ticks in a row at which all requests were parked ones, and bytes waited for a request.
-    pub(super) stuck: Cell<u32>,
+    /// Those that wait for that, and for each other.
+    pub(super) parked: Parked,
     /// How often in a row the whole file came instead of a range.
     pub(super) wholes: Cell<u32>,
     /// Requests that are being served.
@@ -174,8 +170,7 @@ impl<'a> File<'a> {
             schedule: RefCell::new(Schedule::new(sink.done().complement(length), options)),
             limit: Cell::new(limit),
             proven: Cell::new(false),
-            parked: Cell::new(0),
-            stuck: Cell::new(0),
+            parked: Parked::default(),
             wholes: Cell::new(0),
             served: Cell::new(0),
             lines: Lines::default(),
@@ -325,17 +320,7 @@ impl<'a> File<'a> {
         let waits_for_us = schedule.in_flight() == 0
             && schedule.wake().is_none()
             && gate.closed_for(now).is_zero();
-        let parked = self.parked.get();
-        let is_stuck = parked > 0
-            && schedule.in_flight() == parked
-            && schedule.has_ready(now)
-            && gate.closed_for(now).is_zero()
-            && !self.resolving.get();
-        let stuck = self.stuck.get() + 1;
-        self.stuck.set(if is_stuck { stuck } else { 0 });
-        if self.stuck.get() >= STUCK {
-            self.moved.notify_waiters();
-        }
+        self.make_room();
         if (waits_for_us && !self.resolving.get()) || !gate.paused_for(now).is_zero() {
             self.job.note_life();
         }

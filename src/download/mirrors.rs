@@ -70,7 +70,7 @@ impl Job<'_> {
             let source = self.at(mirror);
             let visit = self.context.visit(&source);
             let opened = tokio::select! {
-                opened = timed(self.context.stall, resolve(&visit, earlier)) => opened,
+                opened = resolve(&visit, earlier) => opened,
                 over = self.over() => return Err(over),
             };
             match opened {
@@ -105,7 +105,7 @@ impl File<'_> {
     async fn judge_mirror(&self, mirror: &Url) -> Result<Rc<Place>, String> {
         let source = self.job.at(mirror);
         let visit = self.job.context.visit(&source);
-        let opened = timed(self.job.context.stall, resolve(&visit, None)).await;
+        let opened = resolve(&visit, None).await;
         let opening = opened.map_err(|problem| problem.to_string())?;
         self.is_same(&opening.resource)?;
         self.begins_alike(opening.transfer).await?;

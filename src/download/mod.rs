@@ -14,6 +14,7 @@ mod names;
 mod open;
 mod pace;
 mod packed;
+mod parked;
 mod preview;
 mod pulse;
 mod settle;
@@ -148,6 +149,7 @@ impl Context {
             client: &self.client,
             session: &self.session,
             source,
+            stall: self.stall,
             now: Self::wall_clock(),
         }
     }

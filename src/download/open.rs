@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::job::{Job, timed};
+use super::job::Job;
 use crate::Error;
 use crate::net::Client;
 use crate::resolve::{Earlier, Opening, Problem, Visit, resolve};
@@ -93,13 +93,12 @@ enum Next {
 impl Tries<'_> {
     /// Makes the request once. The outer error: the user wants to stop, or nothing has come for too long.
     async fn ask(&self, client: &Client) -> Result<Result<Opening, Problem>, Error> {
-        let context = self.job.context;
         let visit = Visit {
             client,
-            ..context.visit(self.job.source)
+            ..self.job.context.visit(self.job.source)
         };
         tokio::select! {
-            answer = timed(context.stall, resolve(&visit, self.earlier)) => Ok(answer),
+            answer = resolve(&visit, self.earlier) => Ok(answer),
             over = self.job.over() => Err(over),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 
 use super::Context;
-use super::fetch::{File, Place, STUCK};
+use super::fetch::{File, Place};
 use super::job::timed;
 use super::settle::{Ended, Trouble};
 use crate::answer::{self, Refusal};
@@ -17,7 +17,7 @@ use crate::fingerprint::headers::Places;
 use crate::net::{Block, Error as NetError, Event, Kind, Request, Transfer};
 use crate::page;
 use crate::range::ByteRange;
-use crate::resolve::part::head_of_range;
+use crate::resolve::part::head_within;
 use crate::resolve::plain;
 use crate::retry::Failure;
 use crate::schedule::{Chunk, ChunkId};
@@ -26,10 +26,10 @@ use crate::schedule::{Chunk, ChunkId};
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Is counted while it lives.
-struct Counted<'a>(&'a Cell<usize>);
+pub(super) struct Counted<'a>(&'a Cell<usize>);
 
 impl<'a> Counted<'a> {
-    fn new(count: &'a Cell<usize>) -> Self {
+    pub(super) fn new(count: &'a Cell<usize>) -> Self {
         count.set(count.get() + 1);
         Self(count)
     }
@@ -76,8 +76,9 @@ impl File<'_> {
         let request = self.request(chunk, place);
         let node = request.node;
         let mut transfer = self.job.client().start(request);
+        let _turn = self.parked.asks(transfer.turn());
         let head = tokio::select! {
-            head = timed(self.job.context.stall, head_of_range(&mut transfer)) => head?,
+            head = head_within(self.job.context.stall, &mut transfer) => head?,
             () = self.robbed(chunk.id) => return Ok(()),
         };
         let now = Context::wall_clock();
@@ -287,29 +288,6 @@ impl File<'_> {
         Ok(())
     }
 
-    /// Waits, where the opening body has reached its chunk's end, until ranges are seen to work: then it is not needed any
-    /// more. True if it goes on with what a slice was to bring, because that failed. Letting go of it sooner would mean to
-    /// begin anew, and some addresses answer only once; it is done where what is missing lies elsewhere, and the only request
-    /// that may be made is this one.
-    async fn goes_on(&self, id: ChunkId) -> bool {
-        let _parked = Counted::new(&self.parked);
-        loop {
-            let moved = self.moved.notified();
-            if self.stuck.get() >= STUCK {
-                self.stuck.set(0);
-                return false;
-            }
-            if self.proven.get() || self.schedule.borrow().is_done() {
-                return false;
-            }
-            self.schedule.borrow_mut().advance(id, 0, Context::now());
-            if !self.rest(id).is_empty() {
-                return true;
-            }
-            moved.await;
-        }
-    }
-
     /// Resolves when nothing of the chunk is left to a transfer that waits, because others took it over.
     async fn robbed(&self, id: ChunkId) {
         while !self.rest(id).is_empty() {
@@ -317,7 +295,7 @@ impl File<'_> {
         }
     }
 
-    fn rest(&self, id: ChunkId) -> ByteRange {
+    pub(super) fn rest(&self, id: ChunkId) -> ByteRange {
         self.schedule.borrow().rest(id)
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use curl::easy::Easy2;
 use curl::multi::{Easy2Handle, Multi, MultiWaker};
+use tokio::time::Instant;
 
 use super::handler::Body;
 use super::tls::sessions::{Sessions, Shared};
@@ -20,6 +21,12 @@ use crate::retry::Fault;
 
 /// Longest single wait; libcurl shortens it to its next timer, the waker to nothing.
 const WAIT: Duration = Duration::from_secs(3600);
+
+/// Longest single wait while a request has no turn.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long requests wait for transfers of which none is read.
+const HELD: Duration = Duration::from_secs(2);
 
 /// Rounds of the loop that a part of a block may wait for more bytes while other transfers keep the loop busy.
 const ROUNDS: u64 = 8;
@@ -62,6 +69,7 @@ fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<Mult
             options,
             commands,
             waiting: VecDeque::new(),
+            held: None,
             active: HashMap::new(),
             old_hosts: HashSet::new(),
             sessions,
@@ -105,6 +113,8 @@ struct Driver {
     commands: Receiver<Command>,
     /// What has to be started yet, in the order of asking.
     waiting: VecDeque<(Id, Box<super::Request>, Body)>,
+    /// Since when one of them waits for transfers of which none is read.
+    held: Option<Instant>,
     /// Every transfer that was started and has not had its `End`.
     active: HashMap<Id, Easy2Handle<Body>>,
     /// Hosts that refused a request over HTTP/2 because they want HTTP/1.1 for it (RFC 9113 §7).
@@ -131,11 +141,13 @@ impl Driver {
                 .poll(&mut [], Duration::ZERO)
                 .is_ok_and(|sockets| sockets > 0);
             self.flush(busy);
+            self.make_way();
             if !busy {
                 if !self.obey() {
                     return;
                 }
-                let _ = self.multi.poll(&mut [], WAIT);
+                let longest = if self.waiting.is_empty() { WAIT } else { LOOK };
+                let _ = self.multi.poll(&mut [], longest);
             }
         }
     }
@@ -168,7 +180,7 @@ impl Driver {
         for _ in 0..self.waiting.len() {
             match self.waiting.pop_front() {
                 Some((id, request, body)) if !self.is_full(&request) => {
-                    self.start(id, &request, body);
+                    self.start(id, &request, body, false);
                 }
                 waiting => self.waiting.extend(waiting),
             }
@@ -181,13 +193,42 @@ impl Driver {
         if !self.options.is_single() || request.node.is_some() {
             return false;
         }
-        let authority = setup::authority(&request.url);
-        let is_there =
-            |handle: &&Easy2Handle<Body>| setup::authority(handle.get_ref().url()) == authority;
-        let there = || self.active.values().filter(is_there);
-        let most = there().find_map(|handle| hooks::most_streams(handle.raw() as usize));
+        let mut there = self.active_at(&request.url);
+        let most = there.find_map(|handle| hooks::most_streams(handle.raw() as usize));
         let most = most.and_then(|most| usize::try_from(most).ok());
-        most.is_some_and(|most| there().count() >= most)
+        most.is_some_and(|most| self.active_at(&request.url).count() >= most)
+    }
+
+    /// The transfers that are active at the host of a URL.
+    fn active_at(&self, url: &str) -> impl Iterator<Item = &Easy2Handle<Body>> {
+        let authority = setup::authority(url).to_owned();
+        let active = self.active.values();
+        active.filter(move |handle| setup::authority(handle.get_ref().url()) == authority)
+    }
+
+    /// Gives a request a connection of its own if it waits for transfers whose bytes nobody takes. They may be waiting for what
+    /// it brings, as the second file of a stream does for the end of the first.
+    fn make_way(&mut self) {
+        if self.waiting.is_empty() {
+            self.held = None;
+            return;
+        }
+        let held = self.waiting.iter().position(|(_, request, _)| {
+            let mut there = self.active_at(&request.url);
+            there.all(|handle| handle.get_ref().is_paused())
+        });
+        let now = Instant::now();
+        let since = *self.held.get_or_insert(now);
+        match held {
+            Some(held) if now - since >= HELD => {
+                self.held = None;
+                if let Some((id, request, body)) = self.waiting.remove(held) {
+                    self.start(id, &request, body, true);
+                }
+            }
+            Some(_) => {}
+            None => self.held = None,
+        }
     }
 
     fn cancel(&mut self, id: Id) {
@@ -196,10 +237,14 @@ impl Driver {
         self.start_waiting();
     }
 
-    fn start(&mut self, id: Id, request: &super::Request, body: Body) {
+    /// Hands a request to libcurl; `alone` if no other connection is to serve it.
+    fn start(&mut self, id: Id, request: &super::Request, body: Body, alone: bool) {
+        body.begins();
         let events = body.events();
         let old = self.old_hosts.contains(setup::authority(&request.url));
-        let begun = setup::easy(request, &self.options, body, old).and_then(|easy| {
+        let begun = setup::easy(request, &self.options, body, old).and_then(|mut easy| {
+            easy.fresh_connect(alone)
+                .map_err(|error| Error::from_curl(&error))?;
             hooks::expect(
                 easy.raw().cast(),
                 setup::http2_request(request, &self.options),

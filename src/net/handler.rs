@@ -79,6 +79,16 @@ impl Body {
         }
     }
 
+    /// Notes that the request's turn has come.
+    pub(super) fn begins(&self) {
+        self.line.begins();
+    }
+
+    /// Whether it waits for its bytes to be taken.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
     pub(super) fn events(&self) -> UnboundedSender<Event> {
         self.events.clone()
     }

@@ -82,7 +82,7 @@ impl Wire {
         self.requested.insert(easy, request);
     }
 
-    /// The session that an easy handle was last given.
+    /// The session that an easy handle was last given, if that is alive.
     pub(super) fn session_of(&self, easy: usize) -> Option<usize> {
         self.streams.get(&easy).map(|&(session, _)| session)
     }
@@ -98,8 +98,10 @@ impl Wire {
         (held > 0).then_some((session, stream, held))
     }
 
-    /// Forgets a session that is about to be freed.
+    /// Forgets a session that is about to be freed, and whose address may come again. Transfers may outlive theirs: libcurl asks
+    /// once more on another connection.
     pub(super) fn close(&mut self, session: usize) {
+        self.streams.retain(|_, of| of.0 != session);
         self.sessions.remove(&session);
     }
 
@@ -293,6 +295,22 @@ mod tests {
         assert_eq!(wire.orphans(), [0; 0]);
         wire.sends(7, &goaway(1));
         assert_eq!((wire.orphans(), wire.orphans()), (vec![100], vec![]));
+    }
+
+    #[test]
+    fn a_session_that_is_gone_is_nobodys() {
+        let fingerprint = crate::fingerprint::find("chrome120").unwrap();
+        let mut wire = Wire::new(Arc::new(fingerprint), true);
+        wire.open(7);
+        let request = Requested {
+            headers: Vec::new(),
+            priority: None,
+        };
+        wire.expect(100, request);
+        wire.submitted(7, 1, 100);
+        assert_eq!(wire.session_of(100), Some(7));
+        wire.close(7);
+        assert_eq!(wire.session_of(100), None);
     }
 
     #[test]

@@ -1,15 +1,19 @@
 //! What the driver tells the flow of the connection that a transfer is on.
 //!
-//! All of it is known with the head of the answer, and is read while the transfer runs. These are cells and no events, since only
+//! All of it but when it begins is known with the head of the answer, and is read while the transfer runs. These are cells and no events, since only
 //! the latest counts and nobody waits for it.
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use tokio::time::Instant;
+
 /// Shared by the two ends of a transfer: the driver writes, the flow reads.
 #[derive(Debug)]
 pub(super) struct Line {
+    /// When the request was handed to libcurl; not set while it waits for its turn.
+    begun: OnceLock<Instant>,
     /// Requests at once that the server takes on it; `u32::MAX` where it states no limit.
     streams: AtomicU32,
     /// libcurl's number of it, which no other connection of the client ever has; `u64::MAX` before it is known.
@@ -21,6 +25,7 @@ pub(super) struct Line {
 impl Default for Line {
     fn default() -> Self {
         Self {
+            begun: OnceLock::new(),
             streams: AtomicU32::new(u32::MAX),
             connection: AtomicU64::new(u64::MAX),
             node: OnceLock::new(),
@@ -29,6 +34,14 @@ impl Default for Line {
 }
 
 impl Line {
+    pub(super) fn begins(&self) {
+        let _ = self.begun.set(Instant::now());
+    }
+
+    pub(super) fn begun(&self) -> Option<Instant> {
+        self.begun.get().copied()
+    }
+
     pub(super) fn takes(&self, streams: u32) {
         self.streams.store(streams, Ordering::Relaxed);
     }

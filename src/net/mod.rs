@@ -32,6 +32,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use curl::multi::MultiWaker;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
 
 use crate::fingerprint::headers::Places;
 use crate::fingerprint::{Fingerprint, names, schema};
@@ -218,7 +219,7 @@ struct Inner {
     commands: Mutex<Option<Sender<Command>>>,
     /// Interrupts the driver's wait; always used after a send.
     waker: Option<MultiWaker>,
-    /// The driver; `None` for a fake and while dropping.
+    /// The driver; `None` while dropping.
     thread: Option<JoinHandle<()>>,
     /// Number of the next transfer.
     next: std::sync::atomic::AtomicUsize,
@@ -335,6 +336,12 @@ pub struct Transfer {
 }
 
 impl Transfer {
+    /// Tells when the request began, while the transfer is waited for.
+    #[must_use]
+    pub fn turn(&self) -> Turn {
+        Turn(Arc::clone(&self.line))
+    }
+
     /// How many requests at once the server takes on this transfer's connection, known with the head of the answer
     /// (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113 §6.5.2); no limit where it states none.
     #[must_use]
@@ -401,6 +408,18 @@ impl Transfer {
             });
             self.taken = 0;
         }
+    }
+}
+
+/// Whether a request has begun: see [`Transfer::turn`].
+#[derive(Debug)]
+pub struct Turn(Arc<Line>);
+
+impl Turn {
+    /// When it began; `None` while it waits for others, as where the host takes no more of them at once.
+    #[must_use]
+    pub fn came(&self) -> Option<Instant> {
+        self.0.begun()
     }
 }
 

@@ -116,6 +116,8 @@ pub struct Visit<'a> {
     pub session: &'a Session,
     /// Where it begins.
     pub source: &'a Source,
+    /// A server that says nothing for so long is given up.
+    pub stall: Duration,
     /// Seconds since 1970.
     pub now: u64,
 }
@@ -324,7 +326,7 @@ async fn arrive(visit: &Visit<'_>, start: &Url, asked: &Asked<'_>) -> Result<Arr
             places,
             node: None,
         });
-        let head = part::head_of_range(&mut transfer).await?;
+        let head = part::head_within(visit.stall, &mut transfer).await?;
         visit.session.learn(&url, &head, visit.now)?;
         if !matches!(head.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(Arrival {
