@@ -1,10 +1,10 @@
 //! The driver thread: the only owner of the curl multi handle and of every easy handle.
 //!
 //! Its loop has one place to wait, `curl_multi_poll`, which ends for network activity, for libcurl's own timers and
-//! for the client's wakeup; there is no polling interval. It never waits for the flow: events go into unbounded
-//! channels whose content is bounded by each transfer's credit.
+//! for the client's wakeup; there is no polling interval, but while a request has no turn. It never waits for the flow:
+//! events go into unbounded channels whose content is bounded by each transfer's credit.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -15,8 +15,9 @@ use curl::multi::{Easy2Handle, Multi, MultiWaker};
 use tokio::time::Instant;
 
 use super::handler::Body;
+use super::queue::{Queue, Standing};
 use super::tls::sessions::{Sessions, Shared};
-use super::{Command, Connections, Error, Event, Id, Options, hooks, info, setup};
+use super::{Command, Connections, Error, Event, Id, Options, Request, hooks, info, setup};
 use crate::retry::Fault;
 
 /// Longest single wait; libcurl shortens it to its next timer, the waker to nothing.
@@ -24,9 +25,6 @@ const WAIT: Duration = Duration::from_secs(3600);
 
 /// Longest single wait while a request has no turn.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// How long requests wait for transfers of which none is read.
-const HELD: Duration = Duration::from_secs(2);
 
 /// Rounds of the loop that a part of a block may wait for more bytes while other transfers keep the loop busy.
 const ROUNDS: u64 = 8;
@@ -68,8 +66,7 @@ fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<Mult
             multi,
             options,
             commands,
-            waiting: VecDeque::new(),
-            held: None,
+            queue: Queue::new(),
             active: HashMap::new(),
             old_hosts: HashSet::new(),
             sessions,
@@ -106,15 +103,34 @@ fn limit(multi: &mut Multi, connections: Option<Connections>) -> Result<(), curl
     Ok(())
 }
 
+/// How the transfers at the host of a URL stand.
+fn standing(active: &HashMap<Id, Easy2Handle<Body>>, url: &str) -> Standing {
+    let mut standing = Standing::default();
+    let authority = setup::authority(url);
+    for handle in active.values() {
+        if setup::authority(handle.get_ref().url()) == authority {
+            standing.active += 1;
+            standing.paused += usize::from(handle.get_ref().is_paused());
+            let most = || hooks::most_streams(handle.raw() as usize);
+            standing.most = standing.most.or_else(|| usize::try_from(most()?).ok());
+        }
+    }
+    standing
+}
+
+/// A request, and the state of the transfer that it will be.
+struct Asked {
+    request: Box<Request>,
+    body: Body,
+}
+
 struct Driver {
     multi: Multi,
     options: Options,
     /// Closed when the last client is gone.
     commands: Receiver<Command>,
-    /// What has to be started yet, in the order of asking.
-    waiting: VecDeque<(Id, Box<super::Request>, Body)>,
-    /// Since when one of them waits for transfers of which none is read.
-    held: Option<Instant>,
+    /// What has to be started yet.
+    queue: Queue<Asked>,
     /// Every transfer that was started and has not had its `End`.
     active: HashMap<Id, Easy2Handle<Body>>,
     /// Hosts that refused a request over HTTP/2 because they want HTTP/1.1 for it (RFC 9113 §7).
@@ -146,7 +162,7 @@ impl Driver {
                 if !self.obey() {
                     return;
                 }
-                let longest = if self.waiting.is_empty() { WAIT } else { LOOK };
+                let longest = if self.queue.is_empty() { WAIT } else { LOOK };
                 let _ = self.multi.poll(&mut [], longest);
             }
         }
@@ -163,7 +179,7 @@ impl Driver {
                     line,
                 }) => {
                     let body = Body::new(&self.options, &self.sessions, events, line);
-                    self.waiting.push_back((id, request, body));
+                    self.queue.push(id, Asked { request, body });
                     self.start_waiting();
                 }
                 Ok(Command::Grant { id, bytes }) => self.grant(id, bytes),
@@ -177,77 +193,46 @@ impl Driver {
 
     /// Starts what waits, in order, but for what its host has no room for.
     fn start_waiting(&mut self) {
-        for _ in 0..self.waiting.len() {
-            match self.waiting.pop_front() {
-                Some((id, request, body)) if !self.is_full(&request) => {
-                    self.start(id, &request, body, false);
-                }
-                waiting => self.waiting.extend(waiting),
+        let mut from = 0;
+        while let Some(place) = self.queue.ready(from, |asked| self.has_room(asked)) {
+            from = place;
+            if let Some((id, asked)) = self.queue.take(place) {
+                self.start(id, asked, false);
             }
         }
     }
 
-    /// Whether the host takes no more requests on the connection that it has (RFC 9113 §5.1.2). libcurl would open another
-    /// one, which no browser does.
-    fn is_full(&self, request: &super::Request) -> bool {
-        if !self.options.is_single() || request.node.is_some() {
-            return false;
-        }
-        let mut there = self.active_at(&request.url);
-        let most = there.find_map(|handle| hooks::most_streams(handle.raw() as usize));
-        let most = most.and_then(|most| usize::try_from(most).ok());
-        most.is_some_and(|most| self.active_at(&request.url).count() >= most)
+    fn has_room(&self, asked: &Asked) -> bool {
+        !self.options.is_single()
+            || asked.request.node.is_some()
+            || !standing(&self.active, &asked.request.url).is_full()
     }
 
-    /// The transfers that are active at the host of a URL.
-    fn active_at(&self, url: &str) -> impl Iterator<Item = &Easy2Handle<Body>> {
-        let authority = setup::authority(url).to_owned();
-        let active = self.active.values();
-        active.filter(move |handle| setup::authority(handle.get_ref().url()) == authority)
-    }
-
-    /// Gives a request a connection of its own if it waits for transfers whose bytes nobody takes. They may be waiting for what
-    /// it brings, as the second file of a stream does for the end of the first.
+    /// Gives a request a connection of its own if its turn would not come.
     fn make_way(&mut self) {
-        if self.waiting.is_empty() {
-            self.held = None;
-            return;
-        }
-        let held = self.waiting.iter().position(|(_, request, _)| {
-            let mut there = self.active_at(&request.url);
-            there.all(|handle| handle.get_ref().is_paused())
-        });
-        let now = Instant::now();
-        let since = *self.held.get_or_insert(now);
-        match held {
-            Some(held) if now - since >= HELD => {
-                self.held = None;
-                if let Some((id, request, body)) = self.waiting.remove(held) {
-                    self.start(id, &request, body, true);
-                }
-            }
-            Some(_) => {}
-            None => self.held = None,
+        let is_held = |asked: &Asked| standing(&self.active, &asked.request.url).is_held();
+        if let Some((id, asked)) = self.queue.overdue(Instant::now(), is_held) {
+            self.start(id, asked, true);
         }
     }
 
     fn cancel(&mut self, id: Id) {
-        self.waiting.retain(|(waiting, ..)| *waiting != id);
+        self.queue.cancel(id);
         drop(self.remove(id));
         self.start_waiting();
     }
 
     /// Hands a request to libcurl; `alone` if no other connection is to serve it.
-    fn start(&mut self, id: Id, request: &super::Request, body: Body, alone: bool) {
+    fn start(&mut self, id: Id, Asked { request, body }: Asked, alone: bool) {
         body.begins();
         let events = body.events();
         let old = self.old_hosts.contains(setup::authority(&request.url));
-        let begun = setup::easy(request, &self.options, body, old).and_then(|mut easy| {
+        let begun = setup::easy(&request, &self.options, body, old).and_then(|mut easy| {
             easy.fresh_connect(alone)
                 .map_err(|error| Error::from_curl(&error))?;
             hooks::expect(
                 easy.raw().cast(),
-                setup::http2_request(request, &self.options),
+                setup::http2_request(&request, &self.options),
             );
             self.multi
                 .add2(easy)

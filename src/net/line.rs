@@ -1,7 +1,7 @@
 //! What the driver tells the flow of the connection that a transfer is on.
 //!
-//! All of it but when it begins is known with the head of the answer, and is read while the transfer runs. These are cells and no events, since only
-//! the latest counts and nobody waits for it.
+//! All of it but when it begins is known with the head of the answer, and is read while the transfer runs. These are cells
+//! and no events, since only the latest counts and nobody waits for it.
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
@@ -34,6 +34,7 @@ impl Default for Line {
 }
 
 impl Line {
+    /// Notes that the request is handed to libcurl.
     pub(super) fn begins(&self) {
         let _ = self.begun.set(Instant::now());
     }

@@ -16,6 +16,7 @@ mod hooks;
 mod http2;
 mod info;
 mod line;
+mod queue;
 mod route;
 mod setup;
 mod stretch;
