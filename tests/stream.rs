@@ -314,29 +314,31 @@ fn a_stream_that_is_begun_again_with_room_for_one_request_asks_for_every_gap() {
 fn the_end_of_a_file_does_not_wait_for_the_file_behind_it() {
     // One request at a time. When the first file's body breaks near its end, the second's has the only turn, and waits for the
     // window, and so for the end of the first.
-    let site = Site::set_up(
-        Via::Http2,
-        Config {
-            settings: vec![(3, 1)],
-            ..Config::default()
-        },
-        Box::new(|request, reply| match request.path() {
-            "/one.bin" if request.nth == 0 => {
-                reply.fault(Point::Body(3 * MIB - 50_000), Act::ResetStream(2))
-            }
-            _ => reply,
-        }),
-        Box::new(|_| true),
-    );
-    let hs = Hs::trusting(&site);
-    let (one, two) = (3 * MIB, 40 * MIB);
-    let urls = [("one", one), ("two", two)]
-        .map(|(name, size)| site.url(&format!("/{name}.bin?size={size}")));
-    let arguments = format!("-b 16 --retries inf '{}' '{}'", urls[0], urls[1]);
-    let (done, out) = pipe(&hs, &arguments, "cat");
-    done.exits(0);
-    let both = [bytes_of("/one.bin", one), bytes_of("/two.bin", two)].concat();
-    assert_same("the stream", &out, &both);
+    for (via, options) in [(Via::Http2, ""), (Via::Http1, "--connections 1")] {
+        let site = Site::set_up(
+            via,
+            Config {
+                settings: vec![(3, 1)],
+                ..Config::default()
+            },
+            Box::new(|request, reply| match request.path() {
+                "/one.bin" if request.nth == 0 => {
+                    reply.fault(Point::Body(3 * MIB - 50_000), Act::ResetStream(2))
+                }
+                _ => reply,
+            }),
+            Box::new(|_| true),
+        );
+        let hs = Hs::trusting(&site);
+        let (one, two) = (3 * MIB, 40 * MIB);
+        let urls = [("one", one), ("two", two)]
+            .map(|(name, size)| site.url(&format!("/{name}.bin?size={size}")));
+        let arguments = format!("-b 16 {options} '{}' '{}'", urls[0], urls[1]);
+        let (done, out) = pipe(&hs, &arguments, "cat");
+        done.exits(0);
+        let both = [bytes_of("/one.bin", one), bytes_of("/two.bin", two)].concat();
+        assert_same("the stream", &out, &both);
+    }
 }
 
 #[test]

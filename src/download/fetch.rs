@@ -200,7 +200,7 @@ impl<'a> File<'a> {
                 transfers.push(self.ask(chunk, place).boxed_local());
             }
             if self.schedule.borrow().is_all_begun() {
-                self.job.nothing_left_to_begin();
+                self.job.all_is_begun();
             }
             if transfers.is_empty() && self.schedule.borrow().is_done() {
                 return Ok(());

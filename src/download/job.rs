@@ -303,6 +303,14 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// Says that what is missing is on its way: the next file may begin, unless it would take the only connection, which may be
+    /// needed once more.
+    pub(super) fn all_is_begun(&self) {
+        if self.context.sockets != Some(1) {
+            self.nothing_left_to_begin();
+        }
+    }
+
     /// Whoever waits for it may make requests of its own now.
     pub(super) fn nothing_left_to_begin(&self) {
         if let Some(waiting) = self.all_begun.take() {

@@ -73,7 +73,7 @@ async fn pour(
         drop(holding);
         got.set(end);
         if length.is_some_and(|length| length - end <= NEAR) {
-            job.nothing_left_to_begin();
+            job.all_is_begun();
         }
     }
     if length.is_some_and(|length| got.get() < length) || got.get() < there {
