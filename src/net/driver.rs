@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::handler::Body;
 use super::queue::{Queue, Standing};
 use super::tls::sessions::{Sessions, Shared};
-use super::{Command, Connections, Error, Event, Id, Options, Request, hooks, info, setup};
+use super::{Command, Connections, Error, Event, Id, Options, Request, hooks, setup};
 use crate::retry::Fault;
 
 /// Longest single wait; libcurl shortens it to its next timer, the waker to nothing.
@@ -74,22 +74,6 @@ fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<Mult
         }
         .drive();
     }
-}
-
-/// Why a transfer failed.
-fn why(handle: &Easy2Handle<Body>, error: &curl::Error) -> Error {
-    let easy = handle.raw() as usize;
-    if let Some(fault) = hooks::unserved(easy) {
-        return Error::new(fault.clone(), fault.to_string());
-    }
-    let error = Error::from_curl(error);
-    let is_lost = matches!(error.fault(), Fault::Reset | Fault::Http2 { code: 0 });
-    // A connection that had served others ended when the request was on its way. libcurl asks again by itself where that
-    // happens over HTTP/1.1.
-    if is_lost && handle.get_ref().is_unanswered() && info::is_reused(easy) {
-        return Error::new(Fault::Goaway { code: 0 }, error.to_string());
-    }
-    error
 }
 
 fn limit(multi: &mut Multi, connections: Option<Connections>) -> Result<(), curl::MultiError> {
@@ -295,11 +279,8 @@ impl Driver {
             let Some(handle) = self.active.get(&id) else {
                 continue;
             };
-            let result = result
-                .unwrap_or(Ok(()))
-                .map_err(|error| why(handle, &error));
             // While what is known of its stream has not been forgotten.
-            let result = handle.get_ref().judge(result);
+            let result = handle.get_ref().judge(result.unwrap_or(Ok(())));
             let Some(mut easy) = self.remove(id) else {
                 continue;
             };

@@ -1,4 +1,4 @@
-//! What libcurl calls while one transfer runs: header lines become a [`Head`], body bytes become [`Block`]s.
+//! What libcurl calls while one transfer runs: header lines become a [`Head`](crate::http::Head), body bytes become [`Block`]s.
 //!
 //! Credit: a transfer may deliver its window; when that is used up the write callback pauses it, and a grant lets it
 //! go on. It may be overdrawn by one callback's bytes (16 KiB), because libcurl delivers all or nothing.
@@ -9,10 +9,11 @@ use bytes::BytesMut;
 use curl::easy::{Handler, InfoType, WriteError};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::head::{Reader, is_status_line};
 use super::tls::sessions::{self, Shared};
 use super::{BLOCK, Block, Error, Event, Line, Options, hooks, info, tls, trace};
 use crate::fingerprint::Fingerprint;
-use crate::http::{Head, Headers, Protocol};
+use crate::http::Protocol;
 use crate::retry::Fault;
 
 /// The state of one transfer on the driver thread.
@@ -32,7 +33,7 @@ pub(super) struct Body {
     /// For the head: libcurl is asked for one URL and follows no redirect.
     url: String,
     /// The head being read; `None` once it was sent.
-    head: Option<HeadReader>,
+    head: Option<Reader>,
     /// Body bytes that may still be delivered; below zero after an overdraft.
     credit: isize,
     /// Whether the write callback has paused the transfer.
@@ -67,7 +68,7 @@ impl Body {
             fingerprint: options.fingerprint.clone(),
             sessions: sessions.clone(),
             url: String::new(),
-            head: Some(HeadReader::default()),
+            head: Some(Reader::default()),
             credit: isize::try_from(options.window).unwrap_or(isize::MAX),
             paused: false,
             block: BLOCK.min(options.window),
@@ -103,7 +104,7 @@ impl Body {
     }
 
     /// Whether no head has come.
-    pub(super) fn is_unanswered(&self) -> bool {
+    fn is_unanswered(&self) -> bool {
         self.head.is_some()
     }
 
@@ -136,7 +137,8 @@ impl Body {
     }
 
     /// What the end of the transfer means, if libcurl ends it with `result`.
-    pub(super) fn judge(&self, result: Result<(), Error>) -> Result<(), Error> {
+    pub(super) fn judge(&self, result: Result<(), curl::Error>) -> Result<(), Error> {
+        let result = result.map_err(|error| self.why(&error));
         if self.again {
             let message = "the server broke off the answer, as it requires http/1.1";
             return Err(Error::new(Fault::Http11Required, message));
@@ -146,6 +148,21 @@ impl Body {
             return Err(Error::new(Fault::Http2 { code: 0 }, message));
         }
         result
+    }
+
+    /// Why libcurl failed.
+    fn why(&self, error: &curl::Error) -> Error {
+        if let Some(fault) = hooks::unserved(self.handle) {
+            return Error::new(fault.clone(), fault.to_string());
+        }
+        let error = Error::from_curl(error);
+        let is_lost = matches!(error.fault(), Fault::Reset | Fault::Http2 { code: 0 });
+        // A connection that had served others ended when the request was on its way. libcurl asks again by itself where that
+        // happens over HTTP/1.1.
+        if is_lost && self.is_unanswered() && info::is_reused(self.handle) {
+            return Error::new(Fault::Goaway { code: 0 }, error.to_string());
+        }
+        error
     }
 
     /// The last event.
@@ -197,7 +214,7 @@ impl Handler for Body {
     }
 
     fn header(&mut self, data: &[u8]) -> bool {
-        if self.head.is_none() && status_line(&text(data)).is_some() {
+        if self.head.is_none() && is_status_line(data) {
             // At HTTP_1_1_REQUIRED libcurl makes the request once more over HTTP/1.1, although the flow has the head and a
             // part of the body already. The second answer's bytes do not belong behind them.
             self.again = true;
@@ -244,94 +261,5 @@ impl Handler for Body {
         let tls = &self.fingerprint.tls;
         sessions::share(context, tls, &self.url, &self.sessions);
         tls::dress_context(context, tls)
-    }
-}
-
-/// Collects header lines; interim answers (1xx) are read over.
-#[derive(Default)]
-struct HeadReader {
-    /// Status and version of the answer whose headers are being read.
-    status: Option<(u16, Protocol)>,
-    headers: Headers,
-}
-
-impl HeadReader {
-    /// Takes one line; the head, when the line was the blank one that ends a final answer.
-    fn line(&mut self, data: &[u8], url: &str) -> Option<Head> {
-        let line = text(data);
-        let line = line.trim_end_matches(['\r', '\n']);
-        if let Some(status) = status_line(line) {
-            self.status = Some(status);
-            self.headers = Headers::default();
-        } else if let Some((name, value)) = line.split_once(':') {
-            self.headers.append(name.trim(), value.trim());
-        } else if line.is_empty()
-            && let Some((status, protocol)) = self.status.take()
-            && status >= 200
-        {
-            return Some(Head {
-                status,
-                protocol,
-                url: url.to_owned(),
-                headers: std::mem::take(&mut self.headers),
-            });
-        }
-        None
-    }
-}
-
-/// Bytes of a header as text: UTF-8, which servers send against the rules, else Latin-1, which the rules once allowed.
-fn text(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => bytes.iter().copied().map(char::from).collect(),
-    }
-}
-
-/// Parses `HTTP/1.1 200 OK`, `HTTP/2 200`.
-fn status_line(line: &str) -> Option<(u16, Protocol)> {
-    let (version, rest) = line.strip_prefix("HTTP/")?.split_once(' ')?;
-    let protocol = match version {
-        "1.0" => Protocol::Http10,
-        "1.1" => Protocol::Http11,
-        "2" | "2.0" => Protocol::Http2,
-        "3" => Protocol::Http3,
-        _ => return None,
-    };
-    Some((rest.get(..3)?.parse().ok()?, protocol))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn interim_answers_are_read_over() {
-        let mut reader = HeadReader::default();
-        let mut lines = [
-            "HTTP/2 103 \r\n",
-            "link: a\r\n",
-            "\r\n",
-            "HTTP/2 200 \r\n",
-            "ETag: \"x:y\"\r\n",
-            "\r\n",
-        ]
-        .map(|line| reader.line(line.as_bytes(), "https://h/"));
-        let head = lines[5].take().unwrap();
-        assert!(lines.iter().all(Option::is_none));
-        assert_eq!((head.status, head.protocol), (200, Protocol::Http2));
-        assert_eq!(head.headers.get("etag"), Some("\"x:y\""));
-        assert_eq!(head.headers.get("link"), None);
-    }
-
-    #[test]
-    fn a_status_line_is_told_from_a_header() {
-        assert_eq!(
-            status_line("HTTP/1.1 206 Partial Content"),
-            Some((206, Protocol::Http11))
-        );
-        assert_eq!(status_line("HTTP/1.0 404"), Some((404, Protocol::Http10)));
-        assert_eq!(status_line("HTTP/9 200"), None);
-        assert_eq!(status_line("X: HTTP/1.1 200"), None);
     }
 }

@@ -12,6 +12,7 @@
 mod driver;
 mod error;
 mod handler;
+mod head;
 mod hooks;
 mod http2;
 mod info;
