@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::download::{
-    self, Context, Destination, Doors, Hosts, Outcome, Pace, Search, Turn, download,
+    self, Brought, Context, Destination, Doors, Hosts, Outcome, Pace, Search, Turn, bring,
 };
 use crate::hash::Algorithm;
 use crate::plan;
@@ -30,6 +30,10 @@ const MIB: usize = 1 << 20;
 
 /// Files to be fetched at once, of all hosts together, where the user named no number.
 const FILES: usize = 32;
+
+/// Files that may wait for the disk beside them. It serves many in the time of one, so this is what keeps it from holding up
+/// the network; each takes a file descriptor, of which a process has a thousand or so.
+const ENDING: usize = 128;
 
 /// What a file that has ended waits if more is told than shown.
 const BREATH: Duration = Duration::from_millis(20);
@@ -79,38 +83,54 @@ async fn all(config: &Config, reporter: &Reporter, print: &mut Print<'_>) -> Res
     }
 }
 
-/// To disk: many at once, and one that fails does not keep the others from being tried.
+/// To disk: many at once, and one that fails does not keep the others from being tried. A file that has come makes room for the
+/// next one, and is put in its place meanwhile.
 async fn each(config: &Config, context: &Context, mut queue: Queue) -> Result<u8, Error> {
     let listing = Listing::new(config)?;
     let most = config.limits.threads.unwrap_or(FILES).min(FILES);
-    let mut running = FuturesUnordered::new();
+    let (mut running, mut ending) = (FuturesUnordered::new(), FuturesUnordered::new());
     let (mut code, mut more) = (0, true);
-    while more || !running.is_empty() {
-        tokio::select! {
+    loop {
+        let has_room = running.len() < most && ending.len() < ENDING;
+        let is_idle = running.is_empty() && ending.is_empty();
+        if is_idle && !more {
+            return Ok(code);
+        }
+        let (id, result) = tokio::select! {
             biased;
-            Some((id, result)) = running.next(), if !running.is_empty() => {
-                let result = listing.list(result).await;
-                if let Err(error) = &result {
-                    code = common(code, error.exit_code());
-                    more &= !matches!(error, Error::Interrupted { .. });
+            Some(ended) = ending.next(), if !ending.is_empty() => ended,
+            Some((id, brought)) = running.next(), if !running.is_empty() => match brought {
+                Ok(Brought::Whole(whole)) => {
+                    ending.push(async move { (id, whole.put_in_place().await) });
+                    continue;
                 }
-                tell(context, id, result);
-                breathe(context).await;
-            }
-            item = queue.next(), if more && running.len() < most => match item {
-                Some(item) => running.push(one(context, item)),
-                None => {
-                    more = false;
-                    tell_planned(context, &queue);
-                }
+                Ok(Brought::Nothing(outcome)) => (id, Ok(outcome)),
+                Err(error) => (id, Err(error)),
             },
-            error = context.stopped(), if more && running.is_empty() => {
+            item = queue.next(), if more && has_room => {
+                match item {
+                    Some(item) => running.push(one(context, item)),
+                    None => {
+                        more = false;
+                        tell_planned(context, &queue);
+                    }
+                }
+                continue;
+            }
+            error = context.stopped(), if more && is_idle => {
                 code = common(code, error.exit_code());
                 more = false;
+                continue;
             }
+        };
+        let result = listing.list(result).await;
+        if let Err(error) = &result {
+            code = common(code, error.exit_code());
+            more &= !matches!(error, Error::Interrupted { .. });
         }
+        tell(context, id, result);
+        breathe(context).await;
     }
-    Ok(code)
 }
 
 /// Tells how many files there are, once that is known.
@@ -127,9 +147,9 @@ async fn breathe(context: &Context) {
     }
 }
 
-async fn one(context: &Context, item: Item) -> (usize, Result<Outcome, Error>) {
+async fn one(context: &Context, item: Item) -> (usize, Result<Brought, Error>) {
     let result = match &item.source {
-        Ok(source) => download(context, item.id, source).await,
+        Ok(source) => bring(context, item.id, source).await,
         Err(_) => Err(take_error(context, &item)),
     };
     (item.id, result)

@@ -208,16 +208,66 @@ pub enum Outcome {
 /// # Errors
 /// Whatever ended it. What was written stays for a later run.
 pub async fn download(context: &Context, id: usize, source: &Source) -> Result<Outcome, Error> {
+    match bring(context, id, source).await? {
+        Brought::Nothing(outcome) => Ok(outcome),
+        Brought::Whole(whole) => whole.put_in_place().await,
+    }
+}
+
+/// What there is when the network has done its part.
+pub enum Brought {
+    /// No new file: the download has ended like this.
+    Nothing(Outcome),
+    /// A file that waits for its name.
+    Whole(Whole),
+}
+
+/// All of a file, found right, which is not on stable storage yet and has not got its name.
+pub struct Whole {
+    part: Part,
+    /// Whether it takes the place of another file.
+    over: bool,
+    /// As in [`Outcome::Complete`].
+    checksums: Vec<Checksum>,
+    /// As in [`Outcome::Complete`].
+    verified: Option<String>,
+}
+
+impl Whole {
+    /// The rest of the download, which is the disk's.
+    ///
+    /// # Errors
+    /// [`Error::Disk`].
+    pub async fn put_in_place(self) -> Result<Outcome, Error> {
+        let bytes = self.part.done().len();
+        let path = match self.over {
+            true => self.part.commit_over().await?,
+            false => self.part.commit().await?,
+        };
+        Ok(Outcome::Complete {
+            path,
+            bytes,
+            checksums: self.checksums,
+            verified: self.verified,
+        })
+    }
+}
+
+/// The first part of [`download`]: all that needs the network. The file's place among those of its host is free when it ends.
+///
+/// # Errors
+/// As [`download`].
+pub async fn bring(context: &Context, id: usize, source: &Source) -> Result<Brought, Error> {
     let destination = &context.destination;
     let mut claim = destination.names.claim(&resolve::name::expected(source));
     let alone = left_alone(destination, source);
-    let door = match alone {
+    let _door = match alone {
         Some(_) => None,
         None => Some(context.doors.enter(&source.url).await),
     };
     let job = Job::new(context, id, source);
     if let Some(path) = alone {
-        return Ok(skipped(path));
+        return Ok(Brought::Nothing(skipped(path)));
     }
     let part = take_up(&job)?;
     let left = part
@@ -229,29 +279,21 @@ pub async fn download(context: &Context, id: usize, source: &Source) -> Result<O
     let name = claim.settle(&opening.resource.name);
     if let Some(path) = finished(&job, &check, &opening.resource, &name, part.is_some()).await? {
         claim.keep();
-        return Ok(skipped(path));
+        return Ok(Brought::Nothing(skipped(path)));
     }
     let part = prepare(&job, &check, part, &name, &opening).await?;
     let mut filled = fill(&job, &check, part, opening).await?;
     claim.keep();
-    // The next file is on its way while this one is put on stable storage.
-    drop(door);
     if let Some(wrong) = filled.1.wrong.take() {
         filled = once_more(&job, filled.0, wrong).await?;
     }
     let (part, verdict) = filled;
-    let verified = job.verified(verdict.held);
-    let bytes = part.done().len();
-    let path = match context.destination.on_conflict {
-        OnConflict::Overwrite => part.commit_over().await?,
-        OnConflict::Resume | OnConflict::Skip | OnConflict::Rename => part.commit().await?,
-    };
-    Ok(Outcome::Complete {
-        path,
-        bytes,
+    Ok(Brought::Whole(Whole {
+        part,
+        over: destination.on_conflict == OnConflict::Overwrite,
         checksums: verdict.digests,
-        verified,
-    })
+        verified: job.verified(verdict.held),
+    }))
 }
 
 /// Fetches what a part lacks, and holds all of it against what it has to be.
