@@ -45,6 +45,13 @@ impl Error {
         );
         Self::new(fault(error, &message), message)
     }
+
+    /// Whether what came over HTTP/1.1 does not begin as an answer does.
+    pub(super) fn is_no_answer(&self) -> bool {
+        ["invalid status line", "received HTTP/0.9"]
+            .iter()
+            .any(|sentence| self.message.starts_with(sentence))
+    }
 }
 
 /// Maps a `CURLcode`; some are too coarse and are told apart by libcurl's sentence.
@@ -143,6 +150,15 @@ fn lower_first(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_of_another_answer_is_none() {
+        for sentence in ["Invalid status line", "Received HTTP/0.9 when not allowed"] {
+            assert!(Error::new(Fault::Other("".into()), plain(sentence)).is_no_answer());
+        }
+        let other = plain("Invalid HTTP header field was received: type 1");
+        assert!(!Error::new(Fault::Other("".into()), other).is_no_answer());
+    }
 
     #[test]
     fn stream_errors_are_told_apart_by_their_number() {

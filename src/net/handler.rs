@@ -157,9 +157,10 @@ impl Body {
         }
         let error = Error::from_curl(error);
         let is_lost = matches!(error.fault(), Fault::Reset | Fault::Http2 { code: 0 });
-        // A connection that had served others ended when the request was on its way. libcurl asks again by itself where that
-        // happens over HTTP/1.1.
-        if is_lost && self.is_unanswered() && info::is_reused(self.handle) {
+        // A connection that had served others ended when the request was on its way, which libcurl asks again by itself where
+        // that happens over HTTP/1.1; or it still brought bytes of the answer before, which had more of them than it said.
+        let is_spent = is_lost || error.is_no_answer();
+        if is_spent && self.is_unanswered() && info::is_reused(self.handle) {
             return Error::new(Fault::Goaway { code: 0 }, error.to_string());
         }
         error

@@ -200,6 +200,15 @@ fn b05() -> Case {
         reply.body = reply.body.and("these bytes belong to nobody");
         reply
     });
+    let late = parts(|mut reply| {
+        let end = reply.body.len();
+        reply.framing = Framing::Declared(end);
+        reply.body = reply
+            .body
+            .and("these bytes come when the next is asked for");
+        let pause = Act::Stall(Some(Duration::from_millis(100)));
+        reply.fault(Point::Body(end), pause)
+    });
     Case::new(
         "B05",
         "206 with more bytes than asked for, or than it declares",
@@ -216,6 +225,15 @@ fn b05() -> Case {
             .what("more than declared")
             .over(HTTP1)
             .origin(ranges_always(more.clone()))
+            .asked(nobody_begins_anew),
+    )
+    .play(
+        Play::slices()
+            .what("more than declared, a moment later")
+            .over(HTTP1)
+            .options(&["--connections", "1"])
+            .hides("invalid status line")
+            .origin(ranges_first(3, late))
             .asked(nobody_begins_anew),
     )
     .play(
