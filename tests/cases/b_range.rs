@@ -681,7 +681,11 @@ fn b17() -> Case {
         Play::large()
             .what("beside the first body")
             .modes(BEGINNING)
-            .resource(suffixed)
+            // Slow enough for others to begin before the first body has brought everything.
+            .resource(move |r| {
+                suffixed(r);
+                r.limit = Some(3 * MIB);
+            })
             .origin(strange)
             .asked(|site, _| {
                 let exchanges = site.exchanges();
