@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 
 use crate::common::count::counter;
 use crate::common::hs::{Done, Hs, assert_same, sha256};
-use crate::common::origin::server::Config;
 use crate::common::origin::server::content::Body;
 use crate::common::origin::server::files::{Resource, seed_of};
 use crate::common::origin::server::script::{Act, Point, Reply};
 use crate::common::origin::{
-    MIB, Site, Via, asks_for, asks_range, bytes_of, in_every_way, most_active,
+    MIB, Site, Via, asks_for, asks_range, bytes_of, in_every_way, most_active, taking,
 };
 
 /// What a cut may cost: bytes that were on their way when a neighbour's start was reached.
@@ -317,10 +316,7 @@ fn the_end_of_a_file_does_not_wait_for_the_file_behind_it() {
     for (via, options) in [(Via::Http2, ""), (Via::Http1, "--connections 1")] {
         let site = Site::set_up(
             via,
-            Config {
-                settings: vec![(3, 1)],
-                ..Config::default()
-            },
+            taking(1),
             Box::new(|request, reply| match request.path() {
                 "/one.bin" if request.nth == 0 => {
                     reply.fault(Point::Body(3 * MIB - 50_000), Act::ResetStream(2))

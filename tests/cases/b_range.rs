@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::case::{
-    BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, nobody_begins_anew, plain_requests,
-    range_of, ranges_always, ranges_first,
+    BEGINNING, Case, EVERYWHERE, End, HTTP1, Mode, Play, nobody_begins_anew, overlong,
+    plain_requests, range_of, ranges_always, ranges_first,
 };
 use super::section;
 use crate::common::count::first;
@@ -13,7 +13,7 @@ use crate::common::hs::Hs;
 use crate::common::origin::server::content::{self, Body};
 use crate::common::origin::server::files::{Ranges, Resource};
 use crate::common::origin::server::log::Exchange;
-use crate::common::origin::server::script::{Act, Framing, Point, Reply, Request};
+use crate::common::origin::server::script::{Act, Point, Reply, Request};
 use crate::common::origin::{MIB, Site, asks_range, most_active, most_served};
 
 section!(
@@ -195,19 +195,11 @@ fn b05() -> Case {
             &total.to_string(),
         )
     });
-    let more = parts(|mut reply| {
-        reply.framing = Framing::Declared(reply.body.len());
-        reply.body = reply.body.and("these bytes belong to nobody");
-        reply
-    });
-    let late = parts(|mut reply| {
+    let more = parts(overlong);
+    let late = parts(|reply| {
         let end = reply.body.len();
-        reply.framing = Framing::Declared(end);
-        reply.body = reply
-            .body
-            .and("these bytes come when the next is asked for");
         let pause = Act::Stall(Some(Duration::from_millis(100)));
-        reply.fault(Point::Body(end), pause)
+        overlong(reply).fault(Point::Body(end), pause)
     });
     Case::new(
         "B05",

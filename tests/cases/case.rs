@@ -11,7 +11,7 @@ use crate::common::count::first;
 use crate::common::origin::server::Config;
 use crate::common::origin::server::content;
 use crate::common::origin::server::files::Resource;
-use crate::common::origin::server::script::{Act, Point, Reply, Request};
+use crate::common::origin::server::script::{Act, Framing, Point, Reply, Request};
 use crate::common::origin::{Admission, Behaviour, MIB, Site, Via, asks_range};
 
 /// One line of the table.
@@ -359,6 +359,13 @@ pub fn ranges_always(
     change: impl Fn(&Request, Reply) -> Reply + Clone + Send + Sync + 'static,
 ) -> impl Fn() -> Box<Behaviour> + Send + Sync + 'static {
     ranges_first(usize::MAX, change)
+}
+
+/// Says less than it sends.
+pub fn overlong(mut reply: Reply) -> Reply {
+    reply.framing = Framing::Declared(reply.body.len());
+    reply.body = reply.body.and("these bytes belong to nobody");
+    reply
 }
 
 /// The half-open range that a 206 carries.

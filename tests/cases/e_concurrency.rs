@@ -13,10 +13,9 @@ use super::section;
 use crate::common::count::first;
 use crate::common::hs::{Done, Hs};
 use crate::common::node::Node;
-use crate::common::origin::server::Config;
 use crate::common::origin::server::files::Resource;
 use crate::common::origin::server::script::{Act, Framing, Point, Reply, Request};
-use crate::common::origin::{MIB, Site, Via, asks_range, bytes_of};
+use crate::common::origin::{MIB, Site, Via, asks_range, bytes_of, taking};
 
 section!(
     e01, e02, e03, e04, e05, e06, e07, e08, e09, e10, e11, e12, e13, e14, e15, e16, e17, e18, e19,
@@ -374,10 +373,7 @@ fn e14() -> Case {
         Play::large()
             .what("1 from the start")
             .over(HTTP2)
-            .config(|| Config {
-                settings: vec![(3, 1)],
-                ..Config::default()
-            })
+            .config(|| taking(1))
             .asked(queued),
     )
     .play(

@@ -71,6 +71,15 @@ impl Script for Behaving {
     }
 }
 
+/// The setup of a server that takes so many HTTP/2 streams at once (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113 §6.5.2).
+pub fn taking(streams: u32) -> Config {
+    const MAX_CONCURRENT_STREAMS: u16 = 3;
+    Config {
+        settings: vec![(MAX_CONCURRENT_STREAMS, streams)],
+        ..Config::default()
+    }
+}
+
 impl Site {
     /// A site that does everything right.
     pub fn new(via: Via) -> Self {

@@ -25,19 +25,17 @@ use tokio::sync::watch;
 
 use super::fault::Files;
 use super::world::{Into, Weather, World};
-use crate::common::origin::Via;
+use crate::common::origin::server::Origin;
 use crate::common::origin::server::content;
 use crate::common::origin::server::files::Resource;
 use crate::common::origin::server::log::Log;
 use crate::common::origin::server::script::{Protocol, Reply, Request, Script};
-use crate::common::origin::server::{Config, Origin};
+use crate::common::origin::{Via, taking};
 
 /// Without a byte for so long, a transfer is given up. Short for a test, long for a loopback under load.
 const STALL: Duration = Duration::from_millis(1500);
 /// No run takes longer unless it hangs.
 const LIMIT: Duration = Duration::from_secs(60);
-/// HTTP/2 setting.
-const MAX_CONCURRENT_STREAMS: u16 = 3;
 
 /// How a seed ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,10 +52,7 @@ pub enum Ended {
 /// What was wrong, and all that was asked and answered.
 pub fn play(world: &World, aloud: bool) -> Result<Ended, String> {
     let script = Arc::new(Answers::new(world.clone()));
-    let mut config = Config {
-        settings: vec![(MAX_CONCURRENT_STREAMS, world.streams)],
-        ..Config::default()
-    };
+    let mut config = taking(world.streams);
     if world.via == Via::Http1 {
         config.tls.alpn = vec![Protocol::Http11];
     }
