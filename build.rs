@@ -32,10 +32,11 @@ mod platform;
 #[path = "src/fingerprint/schema.rs"]
 mod schema;
 
-/// Functions of nghttp2 and BoringSSL whose callers in libcurl are led through `src/net/hooks.rs`.
-const HOOKS: [&str; 15] = [
+/// Functions of nghttp2, BoringSSL and the system whose callers in libcurl are led through `src/net/hooks.rs`.
+const HOOKS: [&str; 17] = [
     "SSL_connect",
     "SSL_new",
+    "SSL_read",
     "SSL_write",
     "nghttp2_option_new",
     "nghttp2_session_callbacks_set_on_frame_recv_callback",
@@ -49,6 +50,7 @@ const HOOKS: [&str; 15] = [
     "nghttp2_submit_rst_stream",
     "nghttp2_submit_settings",
     "nghttp2_submit_window_update",
+    "recv",
 ];
 
 fn main() {

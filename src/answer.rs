@@ -301,7 +301,10 @@ fn entity(head: &Head) -> Result<Entity, Refusal> {
 ///
 /// In HTTP/1.x, Transfer-Encoding overrides Content-Length (RFC 9112 §6.3), and the length is not even looked at. A
 /// length may be repeated, as a list or as several fields, if it is the same each time (RFC 9110 §8.6).
-fn content_length(head: &Head) -> Result<Option<u64>, Refusal> {
+///
+/// # Errors
+/// [`Refusal::Length`] if it is no number, or two.
+pub(crate) fn content_length(head: &Head) -> Result<Option<u64>, Refusal> {
     let framed_by_body = match head.protocol {
         Protocol::Http10 | Protocol::Http11 => head.headers.get("transfer-encoding").is_some(),
         Protocol::Http2 | Protocol::Http3 => false,

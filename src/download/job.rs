@@ -12,7 +12,7 @@ use crate::Error;
 use crate::answer::{Ranges, Refusal};
 use crate::entity::Entity;
 use crate::hash::Checksum;
-use crate::net::Client;
+use crate::net::{Client, Transfer};
 use crate::range::{ByteRange, RangeSet};
 use crate::report::{Level, Update};
 use crate::resolve::checksum::Found;
@@ -46,6 +46,8 @@ pub(super) struct Job<'a> {
     holds: Cell<usize>,
     /// The server fails conditions that hold: none is sent any more, what the answers say is compared all the same.
     pub(super) no_conditions: Cell<bool>,
+    /// Whether the user has been told that more comes than is declared.
+    overlong: Cell<bool>,
     /// Told when nothing is left to ask for; `None` when it was, or nobody wants to know.
     pub(super) all_begun: RefCell<Option<oneshot::Sender<()>>>,
 }
@@ -96,6 +98,7 @@ impl<'a> Job<'a> {
             life: Cell::new(Context::now()),
             holds: Cell::new(0),
             no_conditions: Cell::new(false),
+            overlong: Cell::new(false),
             all_begun: RefCell::default(),
         }
     }
@@ -327,12 +330,21 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// Says once of a file that a body went on behind its declared end, if one did.
+    pub(super) fn note_length(&self, transfer: &Transfer) {
+        if transfer.is_overlong() && !self.overlong.replace(true) {
+            let text = "the server sends more bytes than it declares; those are not used";
+            self.message(Level::Warning, text.to_owned());
+        }
+    }
+
     pub(super) fn note(&self, text: String) {
-        self.tell(Update::Message {
-            id: Some(self.id),
-            level: Level::Info,
-            text,
-        });
+        self.message(Level::Info, text);
+    }
+
+    fn message(&self, level: Level, text: String) {
+        let id = Some(self.id);
+        self.tell(Update::Message { id, level, text });
     }
 
     /// Says what the server has and what of it, `resumed` bytes, is here already.

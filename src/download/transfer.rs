@@ -9,7 +9,7 @@ use bytes::{Buf as _, Bytes};
 
 use super::Context;
 use super::fetch::{File, Place};
-use super::job::timed;
+use super::job::{Job, timed};
 use super::settle::{Ended, Trouble};
 use crate::answer::{self, Refusal};
 use crate::entity::{Entity, Validator};
@@ -212,8 +212,7 @@ impl File<'_> {
             }
             self.keep(id, at, bytes, opener).await?;
             if end == range.end {
-                // The body is complete, and its connection good for another request once libcurl has seen that too.
-                let _ = timed(LINGER, next(&mut transfer)).await;
+                see_off(self.job, &mut transfer).await;
                 // A server may send less than was asked for; the rest is asked for anew (RFC 9110 §15.3.7).
                 return Ok(());
             }
@@ -298,6 +297,12 @@ impl File<'_> {
     pub(super) fn rest(&self, id: ChunkId) -> ByteRange {
         self.schedule.borrow().rest(id)
     }
+}
+
+/// Waits until libcurl has seen too that a body is complete: its connection is good for another request then.
+pub(super) async fn see_off(job: &Job<'_>, transfer: &mut Transfer) {
+    let _ = timed(LINGER, next(transfer)).await;
+    job.note_length(transfer);
 }
 
 /// The next block; `None` when the message is complete.

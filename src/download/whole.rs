@@ -8,7 +8,7 @@ use bytes::Buf as _;
 use super::fetch::{left, ticks};
 use super::job::{Job, Stop};
 use super::packed::Body;
-use super::transfer::first;
+use super::transfer::{first, see_off};
 use crate::net::Transfer;
 use crate::resolve::Resource;
 use crate::retry::Failure;
@@ -78,6 +78,9 @@ async fn pour(
     }
     if length.is_some_and(|length| got.get() < length) || got.get() < there {
         return Err(Stop::Again(Failure::Short.into()));
+    }
+    if let Body::Plain(transfer) = &mut body {
+        see_off(job, transfer).await;
     }
     if length.is_none() {
         sink.ends_at(got.get());

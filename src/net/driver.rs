@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const ROUNDS: u64 = 8;
 
 /// The largest number that `CURLMOPT_MAX_CONCURRENT_STREAMS` takes.
-const MOST_STREAMS: usize = usize::MAX >> 33;
+const UNLIMITED: usize = usize::MAX >> 33;
 
 /// What the bindings lack of `curl/multi.h`: `CURLMOPT_NETWORK_CHANGED`, and two of its bits.
 const CURLMOPT_NETWORK_CHANGED: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 17;
@@ -81,7 +81,7 @@ fn limit(multi: &mut Multi, connections: Option<Connections>) -> Result<(), curl
     multi.set_max_connects(256)?;
     if let Some(connections) = connections {
         multi.set_max_host_connections(connections.most.max(1))?;
-        let streams = connections.streams.unwrap_or(MOST_STREAMS);
+        let streams = connections.streams.unwrap_or(UNLIMITED);
         multi.set_max_concurrent_streams(streams.max(1))?;
     }
     Ok(())
@@ -92,7 +92,7 @@ fn standing(active: &HashMap<Id, Easy2Handle<Body>>, url: &str) -> Standing {
     let mut standing = Standing::default();
     let authority = setup::authority(url);
     for handle in active.values() {
-        if setup::authority(handle.get_ref().url()) == authority {
+        if handle.get_ref().authority() == authority {
             standing.active += 1;
             standing.paused += usize::from(handle.get_ref().is_paused());
             let most = || hooks::most_streams(handle.raw() as usize);
@@ -286,8 +286,7 @@ impl Driver {
             };
             match result.as_ref().map_err(Error::fault) {
                 Err(Fault::Http11Required) => {
-                    let host = setup::authority(easy.get_ref().url());
-                    self.old_hosts.insert(host.to_owned());
+                    self.old_hosts.insert(easy.get_ref().authority().to_owned());
                 }
                 // The host may have moved.
                 Err(Fault::Connect | Fault::ConnectTimeout) => self.forget(CLEAR_NAMES),

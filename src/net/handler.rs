@@ -11,7 +11,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::head::{Reader, is_status_line};
 use super::tls::sessions::{self, Shared};
-use super::{BLOCK, Block, Error, Event, Line, Options, hooks, info, tls, trace};
+use super::{BLOCK, Block, Error, Event, Line, Options, hooks, info, setup, tls, trace};
+use crate::answer::content_length;
 use crate::fingerprint::Fingerprint;
 use crate::http::Protocol;
 use crate::retry::Fault;
@@ -32,6 +33,8 @@ pub(super) struct Body {
     sessions: Shared,
     /// For the head: libcurl is asked for one URL and follows no redirect.
     url: String,
+    /// Host and port of it.
+    authority: String,
     /// The head being read; `None` once it was sent.
     head: Option<Reader>,
     /// Body bytes that may still be delivered; below zero after an overdraft.
@@ -47,7 +50,11 @@ pub(super) struct Body {
     since: u64,
     /// Offset in the body of the first byte of `part`.
     offset: u64,
-    /// Whether only a mark in the stream tells where the body ends: HTTP/2, and no length.
+    /// Whether it comes over HTTP/2; known with the head.
+    framed: bool,
+    /// Bytes that the body has by its head; `None` where something else tells where it ends.
+    declared: Option<u64>,
+    /// Whether there is a body whose end only a mark in the stream tells: HTTP/2, and no length.
     unmeasured: bool,
     /// Whether a second answer came: libcurl had asked again by itself.
     again: bool,
@@ -68,6 +75,7 @@ impl Body {
             fingerprint: options.fingerprint.clone(),
             sessions: sessions.clone(),
             url: String::new(),
+            authority: String::new(),
             head: Some(Reader::default()),
             credit: isize::try_from(options.window).unwrap_or(isize::MAX),
             paused: false,
@@ -75,6 +83,8 @@ impl Body {
             part: BytesMut::new(),
             since: 0,
             offset: 0,
+            framed: false,
+            declared: None,
             unmeasured: false,
             again: false,
         }
@@ -108,12 +118,13 @@ impl Body {
         self.head.is_some()
     }
 
-    pub(super) fn url(&self) -> &str {
-        &self.url
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
     }
 
     pub(super) fn set_url(&mut self, url: &str) {
         url.clone_into(&mut self.url);
+        setup::authority(url).clone_into(&mut self.authority);
     }
 
     /// Adds credit; true if the transfer must be unpaused.
@@ -143,7 +154,11 @@ impl Body {
             let message = "the server broke off the answer, as it requires http/1.1";
             return Err(Error::new(Fault::Http11Required, message));
         }
-        if result.is_ok() && self.unmeasured && !hooks::has_ended(self.handle) {
+        let came = hooks::answer(self.handle);
+        if self.framed && self.declared.is_some_and(|declared| came.body > declared) {
+            self.line.overflows();
+        }
+        if result.is_ok() && self.unmeasured && !came.has_ended {
             let message = "the server reset the stream before the end of the answer";
             return Err(Error::new(Fault::Http2 { code: 0 }, message));
         }
@@ -170,6 +185,18 @@ impl Body {
     pub(super) fn end(&mut self, result: Result<(), Error>) {
         self.flush();
         self.send(Event::End(result));
+    }
+
+    /// Bytes to take memory for, as `next` are there: a block, or less where no more than that can come.
+    fn room_for(&self, next: usize) -> usize {
+        let left = self.declared.map(|it| it.saturating_sub(self.come()));
+        let left = left.and_then(|left| usize::try_from(left).ok());
+        self.block.min(left.unwrap_or(usize::MAX).max(next))
+    }
+
+    /// Bytes of the body so far.
+    fn come(&self) -> u64 {
+        self.offset + self.part.len() as u64
     }
 
     fn flush(&mut self) {
@@ -201,6 +228,9 @@ impl Body {
         if let Some(number) = info::connection(self.handle) {
             self.line.is_on(number);
         }
+        if let Some(address) = info::local(self.handle) {
+            self.line.begins_at(address);
+        }
     }
 
     fn send(&self, event: Event) {
@@ -225,9 +255,10 @@ impl Handler for Body {
             && let Some(head) = reader.line(data, &self.url)
         {
             self.head = None;
-            self.unmeasured = head.protocol == Protocol::Http2
-                && matches!(head.status, 200 | 206)
-                && head.headers.get("content-length").is_none();
+            self.framed = head.protocol == Protocol::Http2;
+            self.declared = content_length(&head).ok().flatten();
+            self.unmeasured =
+                self.framed && matches!(head.status, 200 | 206) && self.declared.is_none();
             self.note_streams();
             self.note_connection();
             self.note_node();
@@ -243,17 +274,20 @@ impl Handler for Body {
             return Err(WriteError::Pause);
         }
         self.note_streams();
-        let length = data.len();
+        let (length, end) = (data.len(), data.as_ptr_range().end);
         self.credit -= isize::try_from(length).unwrap_or(isize::MAX);
         while !data.is_empty() {
             if self.part.len() == self.part.capacity() {
                 self.flush();
-                self.part = BytesMut::with_capacity(self.block);
+                self.part = BytesMut::with_capacity(self.room_for(data.len()));
             }
             let room = self.part.capacity() - self.part.len();
             let (now, later) = data.split_at(data.len().min(room));
             self.part.extend_from_slice(now);
             data = later;
+        }
+        if self.declared == Some(self.come()) && !self.framed && hooks::is_more_behind(end) {
+            self.line.overflows();
         }
         Ok(length)
     }

@@ -10,6 +10,7 @@
 
 mod ends;
 mod nghttp2;
+mod reads;
 mod windows;
 
 use std::cell::RefCell;
@@ -19,10 +20,11 @@ use std::sync::Arc;
 
 use boring_sys as ffi;
 
-use super::http2::{Requested, Wire};
+use super::http2::{Answer, Requested, Wire};
 use super::tls;
 use crate::fingerprint::Fingerprint;
 use crate::retry::Fault;
+pub(super) use reads::is_more_behind;
 
 thread_local! {
     /// What this thread wears; `None` on every thread but a driver.
@@ -77,9 +79,9 @@ pub(super) fn most_streams(easy: usize) -> Option<u32> {
     Some(unsafe { nghttp2::most_streams(session as *mut _) })
 }
 
-/// Whether an easy handle's answer over HTTP/2 has come to its end.
-pub(super) fn has_ended(easy: usize) -> bool {
-    with(|wire| wire.has_ended(easy)) == Some(true)
+/// What has come of an easy handle's answer over HTTP/2.
+pub(super) fn answer(easy: usize) -> Answer {
+    with(|wire| wire.answer(easy)).unwrap_or_default()
 }
 
 /// Runs `act` on the thread's state, if it wears a fingerprint.

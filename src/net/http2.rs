@@ -8,7 +8,7 @@
 pub(super) mod callbacks;
 mod session;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use self::callbacks::Callbacks;
@@ -34,6 +34,15 @@ pub(super) struct Requested {
     pub priority: Option<Priority>,
 }
 
+/// What has come of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// Bytes of its body, those included that libcurl takes for too many.
+    pub body: u64,
+    /// Whether its last frame came (END_STREAM, RFC 9113 §5.1).
+    pub has_ended: bool,
+}
+
 /// The HTTP/2 state of one driver thread.
 pub(super) struct Wire {
     fingerprint: Arc<Fingerprint>,
@@ -45,8 +54,8 @@ pub(super) struct Wire {
     unserved: HashMap<usize, Fault>,
     /// Easy handles whose sessions nghttp2 has given up since it was last asked for.
     orphans: Vec<usize>,
-    /// Addresses of the easy handles whose answer has come to its end. Alive as long as the transfer.
-    ended: HashSet<usize>,
+    /// By address of the easy handle: what has come of its answer. Alive as long as the transfer.
+    answers: HashMap<usize, Answer>,
     /// By address of the easy handle: what it will ask. Alive as long as the transfer.
     requested: HashMap<usize, Requested>,
     /// By address of the easy handle: the session and stream it was last given.
@@ -63,7 +72,7 @@ impl Wire {
             callbacks: Callbacks::default(),
             unserved: HashMap::new(),
             orphans: Vec::new(),
-            ended: HashSet::new(),
+            answers: HashMap::new(),
             requested: HashMap::new(),
             streams: HashMap::new(),
             sessions: HashMap::new(),
@@ -92,7 +101,7 @@ impl Wire {
     pub(super) fn forget(&mut self, easy: usize) -> Option<(usize, i32, usize)> {
         self.requested.remove(&easy);
         self.unserved.remove(&easy);
-        self.ended.remove(&easy);
+        self.answers.remove(&easy);
         let (session, stream) = self.streams.remove(&easy)?;
         let held = self.sessions.get_mut(&session)?.pause(stream, false);
         (held > 0).then_some((session, stream, held))
@@ -140,14 +149,16 @@ impl Wire {
         self.unserved.get(&easy).cloned()
     }
 
-    /// Notes that the last frame of an answer came.
-    pub(super) fn ended(&mut self, easy: usize) {
-        self.ended.insert(easy);
+    /// Notes a frame of an answer that carried so many bytes of the body, and whether it was the last.
+    pub(super) fn came(&mut self, easy: usize, carried: u64, is_last: bool) {
+        let answer = self.answers.entry(easy).or_default();
+        answer.body += carried;
+        answer.has_ended |= is_last;
     }
 
-    /// Whether it came.
-    pub(super) fn has_ended(&self, easy: usize) -> bool {
-        self.ended.contains(&easy)
+    /// What has come of an answer.
+    pub(super) fn answer(&self, easy: usize) -> Answer {
+        self.answers.get(&easy).copied().unwrap_or_default()
     }
 
     pub(super) fn session(&mut self, session: usize) -> &mut Session {
@@ -259,7 +270,7 @@ impl Wire {
             self.unserved.remove(&easy);
             self.streams.insert(easy, (session, stream));
             // libcurl may have asked before.
-            self.ended.remove(&easy);
+            self.answers.remove(&easy);
             self.session(session).submitted(stream, priority);
         }
     }
@@ -277,18 +288,26 @@ pub(super) enum Consumed {
 mod tests {
     use super::*;
 
+    fn wire() -> Wire {
+        let fingerprint = crate::fingerprint::find("chrome120").unwrap();
+        Wire::new(Arc::new(fingerprint), true)
+    }
+
+    fn submit(wire: &mut Wire, session: usize, stream: i32, easy: usize) {
+        let request = Requested {
+            headers: Vec::new(),
+            priority: None,
+        };
+        wire.expect(easy, request);
+        wire.submitted(session, stream, easy);
+    }
+
     #[test]
     fn transfers_of_a_session_that_is_given_up_are_over() {
-        let fingerprint = crate::fingerprint::find("chrome120").unwrap();
-        let mut wire = Wire::new(Arc::new(fingerprint), true);
+        let mut wire = wire();
         for (session, easy) in [(7, 100), (8, 200)] {
             wire.open(session);
-            let request = Requested {
-                headers: Vec::new(),
-                priority: None,
-            };
-            wire.expect(easy, request);
-            wire.submitted(session, 1, easy);
+            submit(&mut wire, session, 1, easy);
         }
         let goaway = |code| [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, code];
         wire.sends(7, &goaway(0));
@@ -299,15 +318,9 @@ mod tests {
 
     #[test]
     fn a_session_that_is_gone_is_nobodys() {
-        let fingerprint = crate::fingerprint::find("chrome120").unwrap();
-        let mut wire = Wire::new(Arc::new(fingerprint), true);
+        let mut wire = wire();
         wire.open(7);
-        let request = Requested {
-            headers: Vec::new(),
-            priority: None,
-        };
-        wire.expect(100, request);
-        wire.submitted(7, 1, 100);
+        submit(&mut wire, 7, 1, 100);
         assert_eq!(wire.session_of(100), Some(7));
         wire.close(7);
         assert_eq!(wire.session_of(100), None);
@@ -315,19 +328,10 @@ mod tests {
 
     #[test]
     fn what_a_server_did_not_begin_is_known_until_it_is_asked_again() {
-        let fingerprint = crate::fingerprint::find("chrome120").unwrap();
-        let mut wire = Wire::new(Arc::new(fingerprint), true);
+        let mut wire = wire();
         wire.open(7);
-        let submit = |wire: &mut Wire, easy, stream| {
-            let request = Requested {
-                headers: Vec::new(),
-                priority: None,
-            };
-            wire.expect(easy, request);
-            wire.submitted(7, stream, easy);
-        };
         for (easy, stream) in [(100, 1), (200, 3), (300, 5)] {
-            submit(&mut wire, easy, stream);
+            submit(&mut wire, 7, stream, easy);
         }
         assert_eq!(wire.closed(100, 0), 0);
         assert_eq!(wire.closed(100, 2), 2);
@@ -339,7 +343,7 @@ mod tests {
         assert_eq!(wire.unserved(200), Some(Fault::Goaway { code: 11 }));
         assert_eq!(wire.closed(100, REFUSED_STREAM), CANCEL);
         assert_eq!(wire.unserved(100), Some(Fault::RefusedStream));
-        submit(&mut wire, 200, 7);
+        submit(&mut wire, 7, 7, 200);
         assert_eq!(wire.unserved(200), None);
         wire.forget(300);
         assert_eq!(wire.unserved(300), None);
@@ -347,10 +351,9 @@ mod tests {
 
     #[test]
     fn bytes_of_streams_that_were_given_up_count_for_the_connection() {
-        let fingerprint = crate::fingerprint::find("chrome120").unwrap();
-        let credit = fingerprint.http2.credit.unwrap();
+        let mut wire = wire();
+        let credit = wire.fingerprint.http2.credit.unwrap();
         let enough = i32::try_from(credit.connection).unwrap();
-        let mut wire = Wire::new(Arc::new(fingerprint), true);
         wire.open(7);
         let mut consume = |unacknowledged| match wire.consume(7, 1, 10, unacknowledged) {
             Consumed::Updates(updates) => updates,
@@ -370,16 +373,10 @@ mod tests {
 
     #[test]
     fn a_paused_transfer_that_is_cancelled_gives_its_credit_back() {
-        let fingerprint = crate::fingerprint::find("chrome120").unwrap();
-        let mut wire = Wire::new(Arc::new(fingerprint), true);
+        let mut wire = wire();
         wire.open(7);
         for (easy, stream) in [(100, 1), (200, 3)] {
-            let request = Requested {
-                headers: Vec::new(),
-                priority: None,
-            };
-            wire.expect(easy, request);
-            wire.submitted(7, stream, easy);
+            submit(&mut wire, 7, stream, easy);
         }
         wire.session(7).pause(1, true);
         wire.session(7).hold(1, 10);

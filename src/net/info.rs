@@ -7,7 +7,10 @@ use std::ffi::{CStr, c_char, c_long};
 use std::net::IpAddr;
 use std::ptr;
 
-use curl_sys::{CURLE_OK, CURLINFO, CURLINFO_NUM_CONNECTS, CURLINFO_PRIMARY_IP, curl_easy_getinfo};
+use curl_sys::{
+    CURLE_OK, CURLINFO, CURLINFO_LOCAL_IP, CURLINFO_NUM_CONNECTS, CURLINFO_PRIMARY_IP,
+    curl_easy_getinfo,
+};
 
 /// What the bindings lack of `curl/curl.h`: `CURLINFO_CONN_ID`, of the kind `CURLINFO_OFF_T`.
 const CURLINFO_CONN_ID: CURLINFO = 0x60_0000 + 64;
@@ -26,10 +29,19 @@ pub(super) fn connection(easy: usize) -> Option<u64> {
 
 /// The address at the other end of an easy handle's connection (`CURLINFO_PRIMARY_IP`).
 pub(super) fn node(easy: usize) -> Option<IpAddr> {
+    address(easy, CURLINFO_PRIMARY_IP)
+}
+
+/// The address at this end of it (`CURLINFO_LOCAL_IP`).
+pub(super) fn local(easy: usize) -> Option<IpAddr> {
+    address(easy, CURLINFO_LOCAL_IP)
+}
+
+fn address(easy: usize, which: CURLINFO) -> Option<IpAddr> {
     let mut text: *const c_char = ptr::null();
-    // SAFETY: a transfer asks for its own handle, which is alive while it is called back, and this piece of information is a
-    // string.
-    let code = unsafe { curl_easy_getinfo(easy as *mut _, CURLINFO_PRIMARY_IP, &raw mut text) };
+    // SAFETY: a transfer asks for its own handle, which is alive while it is called back, and these pieces of information are
+    // strings.
+    let code = unsafe { curl_easy_getinfo(easy as *mut _, which, &raw mut text) };
     if code != CURLE_OK || text.is_null() {
         return None;
     }

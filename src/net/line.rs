@@ -1,11 +1,11 @@
 //! What the driver tells the flow of the connection that a transfer is on.
 //!
-//! All of it but when it begins is known with the head of the answer, and is read while the transfer runs. These are cells
+//! Most of it is known with the head of the answer, and is read while the transfer runs. These are cells
 //! and no events, since only the latest counts and nobody waits for it.
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use tokio::time::Instant;
 
@@ -20,6 +20,10 @@ pub(super) struct Line {
     connection: AtomicU64,
     /// The address of the host; not set where a proxy stands between.
     node: OnceLock<IpAddr>,
+    /// The address of this machine.
+    local: OnceLock<IpAddr>,
+    /// Whether more came than the head of the answer declares.
+    overflows: AtomicBool,
 }
 
 impl Default for Line {
@@ -29,6 +33,8 @@ impl Default for Line {
             streams: AtomicU32::new(u32::MAX),
             connection: AtomicU64::new(u64::MAX),
             node: OnceLock::new(),
+            local: OnceLock::new(),
+            overflows: AtomicBool::new(false),
         }
     }
 }
@@ -58,6 +64,24 @@ impl Line {
 
     pub(super) fn node(&self) -> Option<IpAddr> {
         self.node.get().copied()
+    }
+
+    /// As [`leads_to`](Self::leads_to), of this end.
+    pub(super) fn begins_at(&self, local: IpAddr) {
+        let _ = self.local.set(local);
+    }
+
+    pub(super) fn local(&self) -> Option<IpAddr> {
+        self.local.get().copied()
+    }
+
+    /// Notes that more has come than was declared.
+    pub(super) fn overflows(&self) {
+        self.overflows.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_overflowing(&self) -> bool {
+        self.overflows.load(Ordering::Relaxed)
     }
 
     pub(super) fn streams(&self) -> usize {

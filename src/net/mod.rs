@@ -377,6 +377,19 @@ impl Transfer {
         }
         loop {
             if self.ended {
+    /// The address of this machine that the transfer's connection begins at, known with the head of the answer.
+    #[must_use]
+    pub fn local(&self) -> Option<IpAddr> {
+        self.line.local()
+    }
+
+    /// Whether the server has sent more than the length that it declared, none of which is delivered. Known with the end of the
+    /// transfer; what comes later than the body's last byte may escape notice.
+    #[must_use]
+    pub fn is_overlong(&self) -> bool {
+        self.line.is_overflowing()
+    }
+
                 return None;
             }
             let event = self

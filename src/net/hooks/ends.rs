@@ -5,8 +5,8 @@
 //! itself, on a new one, at once and several times, past all that the flow knows about the host; so it is told that such a
 //! stream was cancelled.
 //!
-//! Nor does libcurl tell a body that has come to its end from one that was reset without an error. The frame that ends it is
-//! noted when it comes.
+//! Nor does libcurl tell a body that has come to its end from one that was reset without an error, or from one that goes on
+//! behind its declared end. So frames are noted when they come: how much they carry, and which is the last.
 
 use std::ffi::{c_int, c_void};
 
@@ -40,7 +40,7 @@ unsafe extern "C" fn __wrap_nghttp2_session_callbacks_set_on_frame_recv_callback
     }
 }
 
-/// Notes which bodies have come to their end (RFC 9113 §8.1), and what a server says it leaves behind (RFC 9113 §6.8).
+/// Notes how far bodies have come (RFC 9113 §8.1), and what a server says it leaves behind (RFC 9113 §6.8).
 unsafe extern "C" fn receive_frame(
     session: *mut ng::nghttp2_session,
     frame: *const ng::nghttp2_frame,
@@ -55,12 +55,18 @@ unsafe extern "C" fn receive_frame(
         // Before nghttp2 closes the streams that are left behind.
         with(|wire| wire.goes_away(session as usize, last, code));
     }
-    let may_end = [ng::NGHTTP2_DATA, ng::NGHTTP2_HEADERS].contains(&head.type_.into());
-    if may_end && u32::from(head.flags) & ng::NGHTTP2_FLAG_END_STREAM != 0 {
+    let kind = u32::from(head.type_);
+    if [ng::NGHTTP2_DATA, ng::NGHTTP2_HEADERS].contains(&kind) {
         // SAFETY: the session is alive during its own callback; libcurl's data of a stream is its easy handle, which is only
         // compared here.
         let easy = unsafe { ng::nghttp2_session_get_stream_user_data(session, head.stream_id) };
-        with(|wire| wire.ended(easy as usize));
+        let carried = match kind {
+            // SAFETY: its head says that it is one.
+            ng::NGHTTP2_DATA => head.length - unsafe { (*frame).data.padlen },
+            _ => 0,
+        };
+        let is_last = u32::from(head.flags) & ng::NGHTTP2_FLAG_END_STREAM != 0;
+        with(|wire| wire.came(easy as usize, carried as u64, is_last));
     }
     match with(|wire| wire.callbacks.receive).flatten() {
         // SAFETY: nghttp2's arguments, unchanged.
