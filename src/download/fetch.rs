@@ -38,6 +38,9 @@ const BROWSER_REQUESTS: usize = 3;
 /// How often progress is reported, and everything is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
+/// Time without a byte after which it is looked whether this machine still has the addresses of its connections.
+const STRANDED: Duration = Duration::from_secs(1);
+
 /// Writes all that is missing into `sink`.
 pub(super) async fn fetch(job: &Job<'_>, sink: Sink<'_>, opening: Opening) -> Result<(), Stop> {
     let Opening {
@@ -324,7 +327,9 @@ impl<'a> File<'a> {
         if (waits_for_us && !self.resolving.get()) || !gate.paused_for(now).is_zero() {
             self.job.note_life();
         }
-        pulse.beat(now, Context::wall_time(), gate.silent(now))
+        let silent = gate.silent(now);
+        pulse.beat(now, Context::wall_time(), silent)
+            || (silent >= STRANDED && self.lines.is_stranded())
     }
 
     /// Gives up all transfers and their connections, and of the bytes only those that wait to be written.

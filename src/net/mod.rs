@@ -24,7 +24,8 @@ mod stretch;
 mod tls;
 mod trace;
 
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,6 +52,14 @@ pub(crate) const BLOCK: usize = 256 * 1024;
 
 /// The smallest window, what one of libcurl's callbacks brings.
 const LEAST_WINDOW: usize = 16 * 1024;
+
+/// Whether an address is one of this machine's, as far as the system tells. When it is not any more, as after a move to another
+/// network, nothing comes on the connections that began at it, and nobody says so.
+#[must_use]
+pub fn is_own_address(address: IpAddr) -> bool {
+    let bound = UdpSocket::bind((address, 0));
+    !bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
+}
 
 /// How a client connects; the same for all its transfers.
 #[derive(Debug, Clone)]
@@ -364,19 +373,6 @@ impl Transfer {
         self.line.node()
     }
 
-    /// Makes `length` bytes the whole body, of which `read` has the first ones, as they were read already: they come once
-    /// more, and offsets are counted from them. What comes behind them is read over.
-    pub fn narrow(&mut self, read: Bytes, length: u64) {
-        self.stretch = Some(Stretch::new(read, length));
-    }
-
-    /// The next event. After `End`, and only then, `None`.
-    pub async fn next(&mut self) -> Option<Event> {
-        if let Some(block) = self.stretch.as_mut().and_then(Stretch::waiting) {
-            return Some(Event::Data(block));
-        }
-        loop {
-            if self.ended {
     /// The address of this machine that the transfer's connection begins at, known with the head of the answer.
     #[must_use]
     pub fn local(&self) -> Option<IpAddr> {
@@ -390,6 +386,19 @@ impl Transfer {
         self.line.is_overflowing()
     }
 
+    /// Makes `length` bytes the whole body, of which `read` has the first ones, as they were read already: they come once
+    /// more, and offsets are counted from them. What comes behind them is read over.
+    pub fn narrow(&mut self, read: Bytes, length: u64) {
+        self.stretch = Some(Stretch::new(read, length));
+    }
+
+    /// The next event. After `End`, and only then, `None`.
+    pub async fn next(&mut self) -> Option<Event> {
+        if let Some(block) = self.stretch.as_mut().and_then(Stretch::waiting) {
+            return Some(Event::Data(block));
+        }
+        loop {
+            if self.ended {
                 return None;
             }
             let event = self
