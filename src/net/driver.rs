@@ -5,6 +5,7 @@
 //! events go into unbounded channels whose content is bounded by each transfer's credit.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -41,11 +42,12 @@ const CLEAR_CONNECTIONS_AND_NAMES: std::ffi::c_long = (1 << 1) | CLEAR_NAMES;
 pub(super) fn spawn(
     options: Options,
     commands: Receiver<Command>,
+    asleep: Arc<AtomicBool>,
 ) -> Result<(MultiWaker, JoinHandle<()>), Error> {
     let (ready, started) = channel();
     let thread = thread::Builder::new()
         .name("hs-net".into())
-        .spawn(move || run(options, commands, &ready))
+        .spawn(move || run(options, (commands, asleep), &ready))
         .map_err(|error| Error::setup(format!("starting the network thread: {error}")))?;
     let waker = started
         .recv()
@@ -53,7 +55,11 @@ pub(super) fn spawn(
     Ok((waker, thread))
 }
 
-fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<MultiWaker, Error>>) {
+fn run(
+    options: Options,
+    (commands, asleep): (Receiver<Command>, Arc<AtomicBool>),
+    ready: &Sender<Result<MultiWaker, Error>>,
+) {
     let _worn = hooks::wear(&options.fingerprint, options.is_single());
     let mut multi = Multi::new();
     let configured = limit(&mut multi, options.connections)
@@ -66,6 +72,7 @@ fn run(options: Options, commands: Receiver<Command>, ready: &Sender<Result<Mult
             multi,
             options,
             commands,
+            asleep,
             queue: Queue::new(),
             active: HashMap::new(),
             old_hosts: HashSet::new(),
@@ -113,6 +120,8 @@ struct Driver {
     options: Options,
     /// Closed when the last client is gone.
     commands: Receiver<Command>,
+    /// Whether a command has to be followed by a wakeup.
+    asleep: Arc<AtomicBool>,
     /// What has to be started yet.
     queue: Queue<Asked>,
     /// Every transfer that was started and has not had its `End`.
@@ -143,11 +152,14 @@ impl Driver {
             self.flush(busy);
             self.make_way();
             if !busy {
+                // Commands that were sent before this were not followed by a wakeup.
+                self.asleep.store(true, Ordering::SeqCst);
                 if !self.obey() {
                     return;
                 }
                 let longest = if self.queue.is_empty() { WAIT } else { LOOK };
                 let _ = self.multi.poll(&mut [], longest);
+                self.asleep.store(false, Ordering::SeqCst);
             }
         }
     }

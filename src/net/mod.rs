@@ -27,6 +27,7 @@ mod trace;
 use std::io;
 use std::net::{IpAddr, UdpSocket};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -228,12 +229,14 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     /// `None` only while dropping.
     commands: Mutex<Option<Sender<Command>>>,
-    /// Interrupts the driver's wait; always used after a send.
+    /// Interrupts the driver's wait.
     waker: Option<MultiWaker>,
+    /// Whether the driver waits, or is about to: a command that it would not see has to be followed by a wakeup.
+    asleep: Arc<AtomicBool>,
     /// The driver; `None` while dropping.
     thread: Option<JoinHandle<()>>,
     /// Number of the next transfer.
-    next: std::sync::atomic::AtomicUsize,
+    next: AtomicUsize,
     /// See [`Options::window`].
     window: usize,
 }
@@ -252,12 +255,14 @@ impl Client {
             window,
             ..options
         };
-        let (waker, thread) = driver::spawn(options, receiver)?;
+        let asleep = Arc::new(AtomicBool::new(false));
+        let (waker, thread) = driver::spawn(options, receiver, Arc::clone(&asleep))?;
         Ok(Self(Arc::new(Inner {
             commands: Mutex::new(Some(commands)),
             waker: Some(waker),
+            asleep,
             thread: Some(thread),
-            next: std::sync::atomic::AtomicUsize::new(0),
+            next: AtomicUsize::new(0),
             window,
         })))
     }
@@ -265,10 +270,7 @@ impl Client {
     /// Starts a transfer; it fails, if it does, in its [`Event::End`].
     #[must_use]
     pub fn start(&self, request: Request) -> Transfer {
-        let id = self
-            .0
-            .next
-            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         let (events, receiver) = unbounded_channel();
         let line = Arc::new(Line::default());
         self.0.send(Command::Start {
@@ -298,12 +300,14 @@ impl Client {
 }
 
 impl Inner {
-    /// Send first, wake second: the driver drains its commands after every wait.
+    /// Send first, wake second, and only a driver that waits: it drains its commands after every wait, and once more after it
+    /// has said that it is about to.
     fn send(&self, command: Command) {
         let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         if commands
             .as_ref()
             .is_some_and(|commands| commands.send(command).is_ok())
+            && self.asleep.swap(false, Ordering::SeqCst)
         {
             self.wake();
         }

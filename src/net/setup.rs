@@ -219,7 +219,7 @@ fn http1_headers(
     );
     let mut text = format!("Host: {}", host(request));
     for (name, value) in &lines {
-        text.push_str(&format!("\r\n{name}: {value}"));
+        text.extend(["\r\n", name, ": ", value]);
     }
     let mut list = List::new();
     list.append(&text)?;
