@@ -1,18 +1,21 @@
 //! A list of URLs, read line by line and no faster than it is used.
 //!
 //! A list may have a million lines, or be a pipe into which somebody is still writing. So a thread of its own reads it, a few
-//! lines ahead, and waits while they are not wanted. What a line means is not its business, except that it has to be text
-//! of a sensible length.
+//! lines ahead, and waits while they are not wanted. It hands over together what it has without waiting for more, as each
+//! hand-over wakes somebody up. What a line means is not its business, except that it has to be text of a sensible length.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::PathBuf;
-use std::thread;
+use std::{thread, vec};
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// Lines that may wait to be used.
-const AHEAD: usize = 64;
+/// Lines that are handed over together, and bytes of lines, unless the last one is longer.
+const TOGETHER: (usize, usize) = (64, 64 << 10);
+
+/// Hand-overs that may wait to be used.
+const AHEAD: usize = 1;
 
 /// A longer line is no URL but the wrong file.
 const LONGEST: u64 = 1 << 20;
@@ -54,7 +57,10 @@ pub enum Fault {
 pub struct Lines {
     /// For messages.
     name: String,
-    receiver: Receiver<Line>,
+    /// What was handed over and is to be used next.
+    ready: vec::IntoIter<Line>,
+    /// Brings at least one line each time.
+    receiver: Receiver<Vec<Line>>,
 }
 
 impl Lines {
@@ -63,11 +69,8 @@ impl Lines {
     /// # Errors
     /// The name of the list and why it cannot be opened.
     pub fn open(list: &List) -> Result<Self, (String, io::Error)> {
-        let (name, source): (_, Box<dyn BufRead + Send>) = match list {
-            List::Stdin => (
-                "standard input".to_owned(),
-                Box::new(BufReader::new(io::stdin())),
-            ),
+        let (name, source): (_, Box<dyn Read + Send>) = match list {
+            List::Stdin => ("standard input".to_owned(), Box::new(io::stdin())),
             List::File(path) => {
                 let name = path.display().to_string();
                 let fail = |error| (name.clone(), error);
@@ -75,14 +78,19 @@ impl Lines {
                 if file.metadata().map_err(fail)?.is_dir() {
                     return Err(fail(io::ErrorKind::IsADirectory.into()));
                 }
-                (name, Box::new(BufReader::new(file)))
+                (name, Box::new(file))
             }
         };
         let (sender, receiver) = channel(AHEAD);
         let reading = thread::Builder::new().name("hs-list".into());
-        let reading = reading.spawn(move || read(source, &sender));
+        let reading = reading.spawn(move || read(BufReader::new(source), &sender));
         reading.map_err(|error| (name.clone(), error))?;
-        Ok(Self { name, receiver })
+        let ready = Vec::new().into_iter();
+        Ok(Self {
+            name,
+            ready,
+            receiver,
+        })
     }
 
     /// What the list is called.
@@ -93,16 +101,20 @@ impl Lines {
 
     /// The next line; `None` behind the last. Dropping the future loses none.
     pub async fn next(&mut self) -> Option<Line> {
-        self.receiver.recv().await
+        if self.ready.as_slice().is_empty() {
+            self.ready = self.receiver.recv().await?.into_iter();
+        }
+        self.ready.next()
     }
 }
 
-fn read(mut source: impl BufRead, sender: &Sender<Line>) {
+fn read(mut source: BufReader<impl Read>, sender: &Sender<Vec<Line>>) {
+    let (mut lines, mut size) = (Vec::new(), 0);
     for number in 1.. {
         let mut bytes = Vec::new();
         let end = (&mut source).take(LONGEST).read_until(b'\n', &mut bytes);
         let text = match end {
-            Ok(0) => return,
+            Ok(0) => break,
             Ok(_) if bytes.last() != Some(&b'\n') && bytes.len() as u64 == LONGEST => {
                 Err(Fault::TooLong)
             }
@@ -110,9 +122,24 @@ fn read(mut source: impl BufRead, sender: &Sender<Line>) {
             Err(error) => Err(Fault::Io(error)),
         };
         let last = matches!(text, Err(Fault::TooLong | Fault::Io(_)));
-        if sender.blocking_send(Line { number, text }).is_err() || last {
+        lines.push(Line { number, text });
+        size += bytes.len();
+        let is_enough = lines.len() >= TOGETHER.0 || size >= TOGETHER.1;
+        if (is_enough || source.buffer().is_empty())
+            && sender.blocking_send(std::mem::take(&mut lines)).is_err()
+        {
             return;
         }
+        if lines.is_empty() {
+            size = 0;
+        }
+        if last {
+            break;
+        }
+    }
+    if !lines.is_empty() {
+        // Nobody may want them any more.
+        let _ = sender.blocking_send(lines);
     }
 }
 
