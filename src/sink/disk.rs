@@ -10,7 +10,9 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags, fallocate, renameat_with, statvfs};
+use rustix::fs::{
+    Advice, CWD, FallocateFlags, OFlags, RenameFlags, fadvise, fallocate, renameat_with, statvfs,
+};
 use rustix::io::Errno;
 
 use super::{Error, trip};
@@ -91,6 +93,12 @@ pub(super) fn reserve(file: &File, length: u64) -> io::Result<()> {
         }
         other => Ok(other?),
     }
+}
+
+/// Tells the system that a file is to be written to the disk, and waits for nothing.
+pub(super) fn begin_to_write(file: &File) {
+    // Pages that are clean already would be let go of too: not for files that somebody is about to read. It is but a hint.
+    let _ = fadvise(file, 0, None, Advice::DontNeed);
 }
 
 /// Bytes an ordinary user may still store in the file system of `path`.

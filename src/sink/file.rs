@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::finish::{self, Complete, Place};
 use super::follow::Hashed;
 use super::ledger::{Ledger, SMALL, disown};
 use super::{Error, Identity, blocking, disk, follow, together, trip};
@@ -146,6 +147,12 @@ impl Part {
         self.ledger.done()
     }
 
+    /// Whether it is known to be so short that it needs no help of other threads.
+    #[must_use]
+    pub fn is_small(&self) -> bool {
+        self.ledger.progress.borrow().is_small()
+    }
+
     /// States the length of a file whose length was unknown until its end was reached.
     pub fn ends_at(&self, length: u64) {
         self.ledger.set_length(length);
@@ -259,8 +266,7 @@ impl Part {
     /// # Errors
     /// [`Error::Incomplete`] if bytes are missing, and others; the part stays then.
     pub async fn commit(self) -> Result<PathBuf, Error> {
-        self.finish(|ledger| disk::move_to_free_name(&ledger.path, &ledger.dir, &ledger.name))
-            .await
+        self.finish(Place::Free).await
     }
 
     /// As [`commit`](Part::commit), but takes the place of a file of that name.
@@ -268,12 +274,7 @@ impl Part {
     /// # Errors
     /// As [`commit`](Part::commit); a directory is not replaced.
     pub async fn commit_over(self) -> Result<PathBuf, Error> {
-        self.finish(|ledger| {
-            let target = ledger.dir.join(&ledger.name);
-            trip(&ledger.path)?;
-            fs::rename(&ledger.path, &target).map(|()| target)
-        })
-        .await
+        self.finish(Place::Over).await
     }
 
     /// Sets a complete file with a wrong checksum aside as `name.corrupt`, replacing an earlier one, and removes the
@@ -309,24 +310,15 @@ impl Part {
         .await
     }
 
-    async fn finish(
-        self,
-        place: impl FnOnce(&Ledger) -> io::Result<PathBuf> + Send + 'static,
-    ) -> Result<PathBuf, Error> {
-        self.run(|ledger| {
-            ledger.close();
-            cut_to_length(ledger)?;
-            let synced = trip(&ledger.path).and_then(|()| ledger.file.sync_data());
-            synced.map_err(|e| ledger.error("sync", 0, e))?;
-            let target = place(ledger).map_err(|e| ledger.error("rename", 0, e))?;
-            together::sync_dir(&ledger.dir).map_err(|e| Error::new(&ledger.dir, "sync", 0, e))?;
-            // What it claims is true no longer, but a part that could be taken for it does not exist.
-            if ledger.has_control() {
-                let _ = disk::remove(&control_path(&ledger.dir, &ledger.name));
-            }
-            Ok(target)
-        })
-        .await
+    async fn finish(self, place: Place) -> Result<PathBuf, Error> {
+        let is_small = self.is_small();
+        let ledger = Arc::clone(&self.ledger);
+        let complete = Complete { ledger, place };
+        let done = match is_small {
+            true => together::put_in_place(complete).await,
+            false => blocking(move || finish::one(&complete)).await,
+        };
+        done.map_err(|e| self.ledger.error("finish the work on", 0, e))?
     }
 
     async fn run<T: Send + 'static>(
@@ -353,26 +345,6 @@ impl Drop for Part {
     fn drop(&mut self) {
         self.ledger.progress.send_modify(|p| p.over = true);
     }
-}
-
-/// Checks that all bytes are there and none beyond.
-fn cut_to_length(ledger: &Ledger) -> Result<(), Error> {
-    let fail = |e| ledger.error("inspect", 0, e);
-    let done = ledger.done();
-    let inspected = trip(&ledger.path).and_then(|()| ledger.file.metadata());
-    let stored = inspected.map_err(fail)?.len();
-    let last = done.iter().map(|range| range.end).max().unwrap_or(0);
-    let need = ledger.identity().entity.length.unwrap_or(last);
-    let have = done.frontier().min(stored);
-    if have < need {
-        let path = ledger.path.clone();
-        return Err(Error::Incomplete { path, have, need });
-    }
-    if stored > need {
-        let cut = trip(&ledger.path).and_then(|()| ledger.file.set_len(need));
-        cut.map_err(|e| ledger.error("truncate", 0, e))?;
-    }
-    Ok(())
 }
 
 /// Takes the room for `length` bytes, of which `need` are still to come.

@@ -10,6 +10,7 @@
 
 mod disk;
 mod file;
+mod finish;
 mod follow;
 mod ledger;
 mod manifest;

@@ -1,176 +1,159 @@
-//! Directory syncs that many files need at once are made once for all of them.
+//! Small files that are complete are put in their places together.
 //!
-//! A file has its name for good only when the directory was synced after the rename. Of thousands of small files each would
-//! pay a sync of its own, though one serves all that were renamed before it began: so those that come while one is under
-//! way wait for the next one together. Nobody waits for company; a file that is alone is synced at once.
+//! Of thousands of small files each would pay for a sync of its own and one of the directory, and for a thread that is woken
+//! to make them. So they wait in a line, of which a thread takes as many as there are: nobody waits for company, but
+//! whoever comes while others are seen to is next together with all that came meanwhile. More threads come only where the line
+//! grows all the same, as on a slow disk, which serves several in the time of one.
 //!
-//! What is known is kept for the whole process, since the directory is the same whichever part asks.
+//! The line is that of the whole process, and so are its threads: they belong to no runtime, and end when nothing comes.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
-use super::disk;
+use tokio::sync::oneshot;
 
-/// One for each directory that files were put into, of which a run has one.
-static FOLDERS: Mutex<BTreeMap<PathBuf, Arc<Folder>>> = Mutex::new(BTreeMap::new());
+use super::Error;
+use super::finish::{self, Complete};
 
-/// As [`disk::sync_dir`]: what was created, renamed or removed in `dir` before the call is durable after it.
-///
-/// # Errors
-/// Those of a sync that was made for this call alone.
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    let folder = {
-        let mut folders = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(folders.entry(dir.to_owned()).or_default())
-    };
-    folder.sync(|| disk::sync_dir(dir))
+/// Files that a thread takes at most.
+const TOGETHER: usize = 32;
+
+/// Threads at most.
+const THREADS: usize = 8;
+
+/// How long a thread waits for more before it ends.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+static LINE: Line = Line {
+    state: Mutex::new(State {
+        waiting: VecDeque::new(),
+        threads: 0,
+        idle: 0,
+    }),
+    more: Condvar::new(),
+};
+
+/// Those who wait, and those who see to them.
+struct Line {
+    state: Mutex<State>,
+    /// Told when somebody has come and a thread is idle.
+    more: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct Folder {
-    turns: Mutex<Turns>,
-    /// Told when a sync with an even number, or an odd one, has ended or may begin: so that those who wait for the next one are
-    /// not all woken in vain.
-    ended: [Condvar; 2],
+struct State {
+    waiting: VecDeque<(Complete, Told)>,
+    /// Threads that there are.
+    threads: usize,
+    /// Of these, the ones that wait.
+    idle: usize,
 }
 
-/// Syncs are numbered from 1 on, and one is under way at a time.
-#[derive(Debug, Default)]
-struct Turns {
-    /// The last that was begun.
-    begun: u64,
-    /// The last that has ended well.
-    done: u64,
-    /// Whether one is under way.
-    busy: bool,
+type Told = oneshot::Sender<Result<PathBuf, Error>>;
+
+/// Puts a complete part in its place, with others if there are any. The outer error: the work came to no end.
+pub(super) async fn put_in_place(part: Complete) -> io::Result<Result<PathBuf, Error>> {
+    let (told, end) = oneshot::channel();
+    LINE.enter((part, told));
+    end.await
+        .map_err(|_| io::Error::other("the thread that did it panicked"))
 }
 
-impl Folder {
-    /// Returns after a sync that began after the call, made here or by another caller.
-    fn sync(&self, make: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        let mut turns = self.turns();
-        // The one under way may have begun too early.
-        let needed = turns.begun + 1;
-        while turns.done < needed && turns.busy {
-            // After one that failed, the one under way is late enough.
-            let awaited = needed.max(turns.begun);
-            let waiting = self.turn(awaited).wait(turns);
-            turns = waiting.unwrap_or_else(PoisonError::into_inner);
+impl Line {
+    fn enter(&'static self, part: (Complete, Told)) {
+        let mut state = self.state();
+        state.waiting.push_back(part);
+        if state.idle > 0 {
+            return self.more.notify_one();
         }
-        if turns.done >= needed {
-            return Ok(());
+        let enough = state.waiting.len().div_ceil(TOGETHER).min(THREADS);
+        if state.threads >= enough {
+            return;
         }
-        turns.begun += 1;
-        turns.busy = true;
-        let number = turns.begun;
-        drop(turns);
-        let made = make();
-        let mut turns = self.turns();
-        turns.busy = false;
-        if made.is_ok() {
-            turns.done = number;
+        state.threads += 1;
+        drop(state);
+        let thread = thread::Builder::new().name("hs-finish".into());
+        if thread.spawn(|| self.serve(PATIENCE)).is_err() {
+            // Then it is done here, and takes as long as it takes.
+            self.serve(Duration::ZERO);
         }
-        // Of those who waited for it in vain, each makes its own, and has its own error to tell.
-        self.turn(number).notify_all();
-        // One of the others makes the next one.
-        self.turn(number + 1).notify_one();
-        made
     }
 
-    fn turn(&self, number: u64) -> &Condvar {
-        &self.ended[usize::from(!number.is_multiple_of(2))]
+    /// Sees to all who wait, and ends when nobody has come for so long.
+    fn serve(&self, patience: Duration) {
+        let mut state = self.state();
+        loop {
+            if state.waiting.is_empty() {
+                state.idle += 1;
+                let waited = self.more.wait_timeout(state, patience);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                state.idle -= 1;
+                if state.waiting.is_empty() {
+                    state.threads -= 1;
+                    return;
+                }
+            }
+            let together = state.waiting.len().min(TOGETHER);
+            let (parts, told): (Vec<_>, Vec<_>) = state.waiting.drain(..together).unzip();
+            drop(state);
+            // A panic is that of those whose parts these are, who are told nothing then.
+            let ends = catch_unwind(AssertUnwindSafe(|| finish::all(&parts)));
+            for (told, end) in told.into_iter().zip(ends.unwrap_or_default()) {
+                // Nobody has to wait for it.
+                let _ = told.send(end);
+            }
+            state = self.state();
+        }
     }
 
-    fn turns(&self) -> MutexGuard<'_, Turns> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use std::sync::atomic::{AtomicU64, Ordering};
-    use std::sync::mpsc::channel;
-    use std::thread;
-    use std::time::Duration;
+    use std::fs;
 
-    /// Begins a sync, has 20 others ask for one meanwhile, and ends it; returns how many were made. The first ones fail.
-    fn crowd(failing: u64) -> u64 {
-        let folder = Folder::default();
-        let made = AtomicU64::new(0);
-        let (begun, wait_begun) = channel();
-        let (go_on, wait_go_on) = channel::<()>();
-        let count = || match made.fetch_add(1, Ordering::SeqCst) < failing {
-            true => Err(io::Error::other("no")),
-            false => Ok(()),
+    use bytes::Bytes;
+    use futures_util::future::join_all;
+
+    use super::super::{Error, Identity, Part};
+    use crate::entity::Entity;
+
+    fn part(dir: &std::path::Path, name: &str, length: u64) -> Part {
+        let entity = Entity {
+            length: Some(length),
+            ..Entity::default()
         };
-        thread::scope(|scope| {
-            let (folder, made, count) = (&folder, &made, &count);
-            scope.spawn(move || {
-                folder.sync(|| {
-                    let end = count();
-                    begun.send(()).unwrap();
-                    wait_go_on.recv().unwrap();
-                    end
-                })
-            });
-            wait_begun.recv().unwrap();
-            let waiting: Vec<_> = (0..20)
-                .map(|_| scope.spawn(move || folder.sync(count)))
-                .collect();
-            thread::sleep(Duration::from_millis(20));
-            assert_eq!(made.load(Ordering::SeqCst), 1, "one is under way");
-            go_on.send(()).unwrap();
-            let ends = waiting.into_iter().map(|one| one.join().unwrap());
-            let failed = ends.filter(Result::is_err).count() as u64;
-            assert_eq!(
-                failed,
-                failing.saturating_sub(1),
-                "each failure is told once"
-            );
-        });
-        made.into_inner()
+        let url = format!("https://example.org/{name}");
+        Part::create(dir, name, &Identity { url, entity }).unwrap()
     }
 
-    #[test]
-    fn whoever_comes_during_a_sync_shares_the_next_one() {
-        // Whoever was late to ask may have needed one more.
-        let made = crowd(0);
-        assert!((2..20).contains(&made), "{made} syncs for 21 files");
-    }
-
-    #[test]
-    fn whoever_waits_for_a_sync_that_fails_gets_another_one() {
-        for failing in 1..=4 {
-            for _ in 0..20 {
-                let made = crowd(failing);
-                assert!(made > failing, "{made} syncs of which {failing} fail");
+    #[tokio::test]
+    async fn each_of_many_gets_its_name_whatever_becomes_of_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let number = 3 * super::TOGETHER;
+        let ends = join_all((0..number).map(async |nth| {
+            let part = part(dir.path(), &nth.to_string(), 3);
+            let bytes = if nth % 7 == 3 { "ab" } else { "abc" };
+            part.write(0, Bytes::from(bytes)).await.unwrap();
+            part.commit().await
+        }));
+        for (nth, end) in ends.await.into_iter().enumerate() {
+            let path = dir.path().join(nth.to_string());
+            match end {
+                Ok(end) => assert_eq!((end, nth % 7 == 3), (path.clone(), false)),
+                Err(Error::Incomplete { have, need, .. }) => {
+                    assert_eq!((have, need, nth % 7), (2, 3, 3));
+                }
+                Err(other) => panic!("{other}"),
             }
+            assert_eq!(fs::read(&path).is_ok_and(|it| it == b"abc"), nth % 7 != 3);
         }
-    }
-
-    #[test]
-    fn alone_each_call_makes_one_and_a_failure_is_nobody_elses() {
-        let folder = Folder::default();
-        let mut made = 0;
-        for _ in 0..3 {
-            folder
-                .sync(|| {
-                    made += 1;
-                    Ok(())
-                })
-                .unwrap();
-        }
-        assert_eq!(made, 3);
-        assert!(folder.sync(|| Err(io::Error::other("no"))).is_err());
-        folder
-            .sync(|| {
-                made += 1;
-                Ok(())
-            })
-            .unwrap();
-        assert_eq!(made, 4);
     }
 }

@@ -221,6 +221,41 @@ async fn torture<S: Future<Output = Result<(), Error>>>(
     0
 }
 
+#[tokio::test]
+async fn a_call_that_fails_for_one_of_several_files_is_nobody_elses_failure() {
+    let errno = rustix::io::Errno::IO.raw_os_error();
+    for nth in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["a", "b", "c"].map(str::to_owned);
+        let parts = names.clone().map(|name| {
+            let identity = Identity {
+                url: name.clone(),
+                entity: Entity {
+                    length: Some(1),
+                    ..Entity::default()
+                },
+            };
+            Part::create(dir.path(), &name, &identity).unwrap()
+        });
+        for (part, name) in parts.iter().zip(&names) {
+            part.write(0, name.clone().into()).await.unwrap();
+        }
+        arm(dir.path(), nth, errno);
+        let ends = futures_util::future::join_all(parts.map(Part::commit)).await;
+        let sprung = disarm(dir.path());
+        let failed = ends.iter().filter(|end| end.is_err()).count();
+        assert_eq!(failed, usize::from(sprung), "call {nth}: {ends:?}");
+        for (end, name) in ends.iter().zip(&names) {
+            let has_name = fs::read_to_string(dir.path().join(name)).is_ok_and(|it| it == *name);
+            assert!(end.is_err() || has_name, "call {nth}, {name}");
+        }
+        if !sprung {
+            assert!(nth > 9, "there are {nth} calls");
+            return;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_that_fails_once_leaves_the_truth() {
     use rustix::io::Errno;
