@@ -303,8 +303,9 @@ async fn fill(
     part: Part,
     opening: Opening,
 ) -> Result<(Part, Verdict), Error> {
-    let hashing = tokio::spawn(part.hash(check.algorithms()));
-    let fetching = job.fetch(Sink::Part(&part), opening);
+    // All of a small file is hashed at once, when it is there.
+    let hashing = (!part.is_small()).then(|| tokio::spawn(part.hash(check.algorithms())));
+    let fetching = Box::pin(job.fetch(Sink::Part(&part), opening));
     let found = match check.search_beside(job.context, fetching).await {
         Ok(found) => found,
         Err(error) => {
@@ -317,9 +318,12 @@ async fn fill(
             return Err(error);
         }
     };
-    let mut hashed = hashing
-        .await
-        .map_err(|error| Error::Internal(format!("hashing: {error}")))??;
+    let mut hashed = match hashing {
+        Some(hashing) => hashing
+            .await
+            .map_err(|error| Error::Internal(format!("hashing: {error}")))??,
+        None => part.hash(check.algorithms()).await?,
+    };
     if !part.is_of(&hashed) {
         // It was complete, and was begun anew because something at its end said that the file has changed.
         hashed = part.hash(check.algorithms()).await?;

@@ -66,7 +66,7 @@ pub async fn stream(
     let check = Check::new(context, source, &opening.resource);
     let pipe = Pipe::new(output, base, check.algorithms());
     job.resolved(&opening.resource, &name, 0, check.expected());
-    let fetching = job.fetch(Sink::Pipe(&pipe), opening);
+    let fetching = Box::pin(job.fetch(Sink::Pipe(&pipe), opening));
     let fetched = check.search_beside(context, async {
         fetching.await?;
         // The next file need not wait for the search.

@@ -94,10 +94,12 @@ impl<'a> Check<'a> {
         context: &Context,
         work: impl Future<Output = Result<(), Error>>,
     ) -> Result<Option<Found>, Error> {
-        let visit = context.visit(self.source);
-        let search = sidecar::search(&visit, self.sidecars);
-        let mut search = pin!(search);
         let mut work = pin!(work);
+        if self.sidecars.is_empty() {
+            return work.await.map(|()| None);
+        }
+        let visit = context.visit(self.source);
+        let mut search = Box::pin(sidecar::search(&visit, self.sidecars));
         let mut found = None;
         loop {
             tokio::select! {

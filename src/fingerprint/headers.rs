@@ -270,20 +270,31 @@ impl Composer<'_> {
 
 /// The names between braces in `text`.
 pub(super) fn places(text: &str) -> impl Iterator<Item = &str> {
-    text.split('{')
-        .skip(1)
-        .filter_map(|rest| rest.split_once('}').map(|(place, _)| place))
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (_, place, after) = next_place(rest)?;
+        rest = after;
+        Some(place)
+    })
+}
+
+/// What stands before the first place, its name, and what stands behind it.
+fn next_place(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once('{')?;
+    let (place, after) = rest.split_once('}')?;
+    Some((before, place, after))
 }
 
 /// `text` with each place filled, or `None` if one has no value.
 fn fill(text: &str, values: &BTreeMap<String, String>, request: &Places) -> Option<String> {
-    let mut filled = text.to_owned();
-    for place in places(text) {
-        let value = request
-            .get(place)
-            .or_else(|| values.get(place).map(String::as_str))?;
-        filled = filled.replace(&format!("{{{place}}}"), value);
+    let (mut filled, mut rest) = (String::new(), text);
+    while let Some((before, place, after)) = next_place(rest) {
+        let value = request.get(place).or_else(|| Some(values.get(place)?))?;
+        filled.push_str(before);
+        filled.push_str(value);
+        rest = after;
     }
+    filled.push_str(rest);
     Some(filled)
 }
 
