@@ -82,6 +82,8 @@ struct Seen {
     connections: Vec<Connection>,
     /// By request number.
     exchanges: Vec<Exchange>,
+    /// How many of them have not ended.
+    active: usize,
 }
 
 /// The log of one origin, shared by its connections.
@@ -169,11 +171,8 @@ impl Log {
         let at = self.start.elapsed();
         let mut seen = self.lock();
         request.nth = seen.exchanges.len();
-        request.active = 1 + seen
-            .exchanges
-            .iter()
-            .filter(|exchange| exchange.ended.is_none())
-            .count();
+        seen.active += 1;
+        request.active = seen.active;
         seen.exchanges.push(Exchange {
             request: request.clone(),
             status: None,
@@ -198,7 +197,12 @@ impl Log {
     /// Notes that an answer is over, whole or not.
     pub(super) fn end(&self, nth: usize) {
         let now = self.start.elapsed();
-        self.exchange(nth, |exchange| exchange.ended = Some(now));
+        let mut seen = self.lock();
+        if let Some(exchange) = seen.exchanges.get_mut(nth)
+            && exchange.ended.replace(now).is_none()
+        {
+            seen.active -= 1;
+        }
     }
 
     pub(super) fn exchange(&self, nth: usize, change: impl FnOnce(&mut Exchange)) {
