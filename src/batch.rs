@@ -29,7 +29,7 @@ use queue::{Item, Queue};
 const MIB: usize = 1 << 20;
 
 /// Files to be fetched at once, of all hosts together, where the user named no number.
-const FILES: usize = 32;
+const FILES: usize = 64;
 
 /// Files that may wait for the disk beside them. It serves many in the time of one, so this is what keeps it from holding up
 /// the network; each takes a file descriptor, of which a process has a thousand or so.

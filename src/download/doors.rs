@@ -18,7 +18,7 @@ use crate::http::Protocol;
 const HTTP1: usize = 6;
 
 /// Files of a host whose requests share a connection.
-const SHARED: usize = 32;
+const SHARED: usize = 64;
 
 /// One door for each host.
 #[derive(Debug, Default)]

@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -198,6 +199,7 @@ impl<'a> File<'a> {
         let mut pulse = Pulse::new(Context::now(), Context::wall_time());
         let mut ticks = ticks();
         let mut follow = self.sink.follow();
+        let mut over = pin!(self.job.over());
         loop {
             while let Some((chunk, place)) = self.start() {
                 transfers.push(self.ask(chunk, place).boxed_local());
@@ -236,7 +238,7 @@ impl<'a> File<'a> {
                     self.drop_all(&mut transfers);
                     opened_by = None;
                 },
-                over = self.job.over() => return Err(Stop::Fatal(over)),
+                error = &mut over => return Err(Stop::Fatal(error)),
             }
         }
     }

@@ -29,6 +29,7 @@ pub(super) async fn whole(
     let mut pouring = pin!(pour(job, sink, resource.entity.length, body, &got));
     let mut follow = sink.follow();
     let mut ticks = ticks();
+    let mut over = pin!(job.over());
     loop {
         tokio::select! {
             end = &mut pouring => {
@@ -40,7 +41,7 @@ pub(super) async fn whole(
             }
             _ = ticks.tick() => job.progress(got.get(), 1, 1),
             left = left(&mut follow) => drop(left?),
-            over = job.over() => return Err(Stop::Fatal(over)),
+            error = &mut over => return Err(Stop::Fatal(error)),
         }
     }
 }
