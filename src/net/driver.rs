@@ -75,6 +75,7 @@ fn run(
             asleep,
             queue: Queue::new(),
             active: HashMap::new(),
+            most: HashMap::new(),
             old_hosts: HashSet::new(),
             sessions,
             round: 0,
@@ -94,18 +95,28 @@ fn limit(multi: &mut Multi, connections: Option<Connections>) -> Result<(), curl
     Ok(())
 }
 
-/// How the transfers at the host of a URL stand.
-fn standing(active: &HashMap<Id, Easy2Handle<Body>>, url: &str) -> Standing {
+/// How many requests at once the server takes on a transfer's connection; `None` over HTTP/1.1, and before there is one.
+fn most_streams(handle: &Easy2Handle<Body>) -> Option<usize> {
+    usize::try_from(hooks::most_streams(handle.raw() as usize)?).ok()
+}
+
+/// How the transfers at the host of a URL stand. `most`: what each host took when it was last asked.
+fn standing(
+    active: &HashMap<Id, Easy2Handle<Body>>,
+    most: &HashMap<String, usize>,
+    url: &str,
+) -> Standing {
     let mut standing = Standing::default();
     let authority = setup::authority(url);
     for handle in active.values() {
         if handle.get_ref().authority() == authority {
             standing.active += 1;
             standing.paused += usize::from(handle.get_ref().is_paused());
-            let most = || hooks::most_streams(handle.raw() as usize);
-            standing.most = standing.most.or_else(|| usize::try_from(most()?).ok());
+            standing.most = standing.most.or_else(|| most_streams(handle));
         }
     }
+    // A transfer that was just begun has no connection yet; what was true of the last one holds until it has.
+    standing.most = standing.most.or_else(|| most.get(authority).copied());
     standing
 }
 
@@ -126,6 +137,8 @@ struct Driver {
     queue: Queue<Asked>,
     /// Every transfer that was started and has not had its `End`.
     active: HashMap<Id, Easy2Handle<Body>>,
+    /// How many requests at once each host over HTTP/2 took when one last ended; at least 1.
+    most: HashMap<String, usize>,
     /// Hosts that refused a request over HTTP/2 because they want HTTP/1.1 for it (RFC 9113 §7).
     old_hosts: HashSet<String>,
     /// What connections may resume.
@@ -152,6 +165,8 @@ impl Driver {
             self.flush(busy);
             self.make_way();
             if !busy {
+                // There may be room that only the connection of a new transfer has told of.
+                self.start_waiting();
                 // Commands that were sent before this were not followed by a wakeup.
                 self.asleep.store(true, Ordering::SeqCst);
                 if !self.obey() {
@@ -201,12 +216,13 @@ impl Driver {
     fn has_room(&self, asked: &Asked) -> bool {
         !self.options.is_single()
             || asked.request.node.is_some()
-            || !standing(&self.active, &asked.request.url).is_full()
+            || !standing(&self.active, &self.most, &asked.request.url).is_full()
     }
 
     /// Gives a request a connection of its own if its turn would not come.
     fn make_way(&mut self) {
-        let is_held = |asked: &Asked| standing(&self.active, &asked.request.url).is_held();
+        let is_held =
+            |asked: &Asked| standing(&self.active, &self.most, &asked.request.url).is_held();
         if let Some((id, asked)) = self.queue.overdue(Instant::now(), is_held) {
             self.start(id, asked, true);
         }
@@ -271,6 +287,11 @@ impl Driver {
 
     fn remove(&mut self, id: Id) -> Option<Easy2<Body>> {
         let handle = self.active.remove(&id)?;
+        if let Some(most) = most_streams(&handle) {
+            let authority = handle.get_ref().authority();
+            // For one that takes none now a request waits on its connection.
+            self.most.insert(authority.to_owned(), most.max(1));
+        }
         hooks::forget(handle.raw().cast());
         self.multi.remove2(handle).ok()
     }
