@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::head::{Reader, is_status_line};
 use super::tls::sessions::{self, Shared};
-use super::{BLOCK, Block, Error, Event, Line, Options, hooks, info, setup, tls, trace};
+use super::{BLOCK, Block, Error, Event, Line, Options, hooks, info, tls, trace};
 use crate::answer::content_length;
 use crate::fingerprint::Fingerprint;
 use crate::http::Protocol;
@@ -122,9 +122,9 @@ impl Body {
         &self.authority
     }
 
-    pub(super) fn set_url(&mut self, url: &str) {
+    pub(super) fn set_url(&mut self, url: &str, authority: &str) {
         url.clone_into(&mut self.url);
-        setup::authority(url).clone_into(&mut self.authority);
+        authority.clone_into(&mut self.authority);
     }
 
     /// Adds credit; true if the transfer must be unpaused.

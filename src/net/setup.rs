@@ -27,7 +27,7 @@ pub(super) fn easy(
     mut body: Body,
     old: bool,
 ) -> Result<Easy2<Body>, Error> {
-    body.set_url(&request.url);
+    body.set_url(&request.url, authority(&request.url));
     let mut easy = Easy2::new(body);
     configure(&mut easy, request, options, old).map_err(|error| Error::from_curl(&error))?;
     Ok(easy)
