@@ -25,7 +25,7 @@ CARGO_DENY := 0.20.2
 CARGO_DEB  := 3.8.0
 
 .DEFAULT_GOAL := build
-.PHONY: build run test test-system fuzz bench deny install uninstall screens dist deb setup reliability clean help
+.PHONY: build run test test-system fuzz bench deny install uninstall screens dist deb setup setup-system reliability clean help
 
 build: setup ## build the release binary, target/release/hs
 	$(CARGO) build --locked --release -j $(JOBS) --bin hs
@@ -42,7 +42,7 @@ endif
 test: setup ## all tests that need no network and no privileges
 	$(CARGO) test --locked -j $(JOBS)
 
-test-system: setup ## the slow tests, against real servers on this machine, and over bad lines (those as root)
+test-system: setup-system ## the slow tests, against real servers on this machine, and over bad lines (those as root)
 	$(CARGO) test --locked --release -j $(JOBS) --test main -- --ignored --show-output
 
 fuzz: ## fuzz every parser, each for N seconds (default 60); needs a nightly compiler
@@ -96,6 +96,9 @@ screens: setup ## the captures and the picture in docs/screens/, from real runs 
 
 setup: ## install missing build tools, or say which
 	@scripts/setup.sh
+
+setup-system: ## the same, and the servers and browsers that the system tests need
+	@scripts/setup.sh --system
 
 clean: ## remove everything that was built
 	$(CARGO) clean

@@ -6,20 +6,35 @@
 # one line to copy is printed and the exit status is 1. Rust itself is never installed: which toolchain a machine has is its
 # owner's choice.
 #
-# Usage: scripts/setup.sh [--check]      --check installs nothing and only says what is missing
+# Usage: scripts/setup.sh [--check] [--system]
+#
+# --check   installs nothing and only says what is missing
+# --system  what the system tests need as well: real servers, proxies and browsers, under the names that Debian has for them
 #
 # HS_SETUP_ROOT  a folder in which libclang is looked for instead of `/`; scripts/test-setup.sh sets it.
 set -eu
 
 cmake_wanted=3.22 # cmake_minimum_required of BoringSSL
+# Program and package of Debian.
+system_programs='apache2:apache2 caddy:caddy nginx:nginx-light microsocks:microsocks tinyproxy:tinyproxy-bin
+    chromium:chromium firefox-esr:firefox-esr openssl:openssl strace:strace ip:iproute2'
 root=${HS_SETUP_ROOT:-}
 manifest=$(dirname "$0")/../Cargo.toml
 
 main() {
+    check=
+    system=
+    for option; do
+        case $option in
+        --check) check=yes ;;
+        --system) system=yes ;;
+        *) say "setup: unknown option $option" && exit 2 ;;
+        esac
+    done
     missing=$(missing_tools)
     if [ -n "$missing" ]; then
         manager=$(package_manager)
-        if [ "${1:-}" = --check ] || ! allowed "$manager"; then
+        if [ -n "$check" ] || ! allowed "$manager"; then
             refuse "$missing" "$manager"
         fi
         install_with "$manager" "$missing"
@@ -50,7 +65,15 @@ missing_tools() {
     has git || found="$found git"
     has_cmake || found="$found cmake"
     has_libclang || found="$found libclang"
+    for program in ${system:+$system_programs}; do
+        has_program "${program%%:*}" || found="$found ${program%%:*}"
+    done
     printf '%s' "${found# }"
+}
+
+# Servers are where an ordinary user's PATH does not lead.
+has_program() {
+    has "$1" || [ -x "$root/usr/sbin/$1" ]
 }
 
 has_cmake() {
@@ -137,6 +160,11 @@ package() {
     dnf:c++ | yum:c++ | zypper:c++) printf gcc-c++ ;;
     apk:c++) printf 'g++ linux-headers' ;;
     pacman:c++ | brew:c++) printf gcc ;;
+    *)
+        for program in $system_programs; do
+            [ "${program%%:*}" != "$2" ] || printf '%s' "${program#*:}"
+        done
+        ;;
     esac
 }
 

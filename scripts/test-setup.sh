@@ -30,7 +30,10 @@ fresh() {
 for word; do case \$word in
     cmake) printf '#!/bin/sh\necho cmake version 3.25.1\n' >'$work/bin/cmake' ;;
     g++ | gcc-c++ | gcc) for c in cc c++; do echo '#!/bin/sh' >'$work/bin/'\$c; done ;;
-    make | patch | git) echo '#!/bin/sh' >'$work/bin/'\$word ;;
+    make | patch | git | apache2 | caddy | microsocks | chromium | firefox-esr | openssl | strace) echo '#!/bin/sh' >'$work/bin/'\$word ;;
+    nginx-light) echo '#!/bin/sh' >'$work/bin/nginx' ;;
+    tinyproxy-bin) echo '#!/bin/sh' >'$work/bin/tinyproxy' ;;
+    iproute2) echo '#!/bin/sh' >'$work/bin/ip' ;;
     libclang-dev | clang-devel | clang-dev | clang | llvm)
         mkdir -p '$work/root/usr/lib/llvm-14/lib/clang/14/include'
         echo >'$work/root/usr/lib/llvm-14/lib/libclang.so.1'
@@ -109,6 +112,16 @@ check "no sudo at all: one line to copy" '[ $status -eq 1 ] && [ ! -s "$work/log
 fresh brew 501 absent
 run
 check "brew needs no sudo" '[ $status -eq 0 ] && ran_line "brew $(names brew)" && ! ran_line sudo'
+
+servers="apache2 caddy nginx-light microsocks tinyproxy-bin chromium firefox-esr openssl strace iproute2"
+fresh apt-get 0 absent
+run --system
+check "the system tests' programs are installed too" '[ $status -eq 0 ] && ran_line "apt-get $(names apt-get) $servers"'
+: >"$work/log"
+run --system
+check "and not twice" '[ $status -eq 0 ] && [ -z "$said" ] && [ ! -s "$work/log" ]'
+run --sistem
+check "an unknown option is named" '[ $status -eq 2 ] && said_line "setup: unknown option --sistem"'
 
 fresh none 0 absent
 run
