@@ -1,11 +1,11 @@
 //! Small files that are complete are put in their places together.
 //!
 //! Of thousands of small files each would pay for a sync of its own and one of the directory, and for a thread that is woken
-//! to make them. So they wait in a line, of which a thread takes as many as there are: nobody waits for company, but
-//! whoever comes while others are seen to is next together with all that came meanwhile. More threads come only where the line
+//! to make them. So they wait in a queue, of which a thread takes as many as there are: nobody waits for company, but
+//! whoever comes while others are seen to is next together with all that came meanwhile. More threads come only where the queue
 //! grows all the same, as on a slow disk, which serves several in the time of one.
 //!
-//! The line is that of the whole process, and so are its threads: they belong to no runtime, and end when nothing comes.
+//! The queue is that of the whole process, and so are its threads: they belong to no runtime, and end when nothing comes.
 
 use std::collections::VecDeque;
 use std::io;
@@ -29,7 +29,7 @@ const THREADS: usize = 8;
 /// How long a thread waits for more before it ends.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-static LINE: Line = Line {
+static QUEUE: Queue = Queue {
     state: Mutex::new(State {
         waiting: VecDeque::new(),
         threads: 0,
@@ -39,7 +39,7 @@ static LINE: Line = Line {
 };
 
 /// Those who wait, and those who see to them.
-struct Line {
+struct Queue {
     state: Mutex<State>,
     /// Told when somebody has come and a thread is idle.
     more: Condvar,
@@ -58,12 +58,12 @@ type Told = oneshot::Sender<Result<PathBuf, Error>>;
 /// Puts a complete part in its place, with others if there are any. The outer error: the work came to no end.
 pub(super) async fn put_in_place(part: Complete) -> io::Result<Result<PathBuf, Error>> {
     let (told, end) = oneshot::channel();
-    LINE.enter((part, told));
+    QUEUE.enter((part, told));
     end.await
         .map_err(|_| io::Error::other("the thread that did it panicked"))
 }
 
-impl Line {
+impl Queue {
     fn enter(&'static self, part: (Complete, Told)) {
         let mut state = self.state();
         state.waiting.push_back(part);
