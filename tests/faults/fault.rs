@@ -80,8 +80,9 @@ pub enum Fault {
     NoValidators,
     /// Content-Length is so many bytes too large.
     LengthMore(u64),
-    /// Content-Length is so many bytes too small.
-    LengthLess(u64),
+    /// Content-Length is so many bytes too small. In an answer that brings the whole file, whatever was asked, only a checksum
+    /// tells that from a shorter file.
+    LengthLess { by: u64, of_parts_alone: bool },
     /// There is a second Content-Length that says something else.
     TwoLengths,
     /// The body is said to be encoded.
@@ -161,7 +162,10 @@ impl Fault {
             5 => Self::Encoding(dice.pick(&["gzip", "br", "zstd", "identity", "x-odd"])),
             6 if world.via != Via::Http2 => Self::Garbage(dice.pick(&GARBAGE)),
             7 if dice.percent(50) => Self::LengthMore(1 + dice.below(1000)),
-            7 if ranged || world.checked => Self::LengthLess(1 + dice.below(1000)),
+            7 if ranged || world.checked => Self::LengthLess {
+                by: 1 + dice.below(1000),
+                of_parts_alone: !world.checked,
+            },
             2..=7 => Self::Status {
                 code: 404,
                 retry_after: false,
@@ -203,7 +207,8 @@ impl Fault {
                 reply
             }
             Self::LengthMore(by) => declared(reply, |length| length + by),
-            Self::LengthLess(by) => declared(reply, |length| length.saturating_sub(by)),
+            Self::LengthLess { of_parts_alone, .. } if of_parts_alone && part.is_none() => reply,
+            Self::LengthLess { by, .. } => declared(reply, |length| length.saturating_sub(by)),
             Self::TwoLengths => {
                 let length = reply.body.len() + 1;
                 reply.with("Content-Length", length.to_string())
