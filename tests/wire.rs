@@ -19,6 +19,7 @@ use crate::common::capture::{assert_hello, assert_none, ech_length, extension_or
 use crate::common::hs::Hs;
 use crate::common::origin::server::Config;
 use crate::common::origin::server::log::{Connection, Exchange};
+use crate::common::origin::server::script::{Act, Point, Protocol};
 use crate::common::origin::{MIB, Site, Via, asks_range, bytes_of, in_every_way};
 
 const JA4: &str = "t13d1516h2_8daaf6152771_02713d6af862";
@@ -455,6 +456,26 @@ fn http1_requests_are_the_browsers() {
         for slice in &exchanges[1..] {
             assert_http1(slice, slices);
         }
+    }
+}
+
+/// libcurl is given these headers when a connection turns out to speak HTTP/1.1, also where it asks once more by itself.
+#[test]
+fn a_request_that_falls_back_to_http1_is_the_browsers_too() {
+    const HTTP_1_1_REQUIRED: u32 = 13;
+    let site = Site::behaving(Via::Http2, |request, reply| match request.protocol {
+        Protocol::Http2 => reply.fault(Point::Head, Act::ResetStream(HTTP_1_1_REQUIRED)),
+        Protocol::Http11 => reply,
+    });
+    let hs = Hs::trusting(&site);
+    hs.run(&["-t", "4", &site.url(LARGE)]).exits(0);
+    let exchanges = site.settle().exchanges();
+    let mut old = exchanges
+        .iter()
+        .filter(|exchange| exchange.request.protocol == Protocol::Http11);
+    assert_http1(old.next().unwrap(), &NAVIGATION_HTTP1);
+    for slice in old {
+        assert_http1(slice, &SLICE_HTTP1);
     }
 }
 

@@ -5,6 +5,7 @@
 //! events go into unbounded channels whose content is bounded by each transfer's credit.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
@@ -17,8 +18,9 @@ use tokio::time::Instant;
 
 use super::handler::Body;
 use super::queue::{Queue, Standing};
+use super::setup::LastAsked;
 use super::tls::sessions::{Sessions, Shared};
-use super::{Command, Connections, Error, Event, Id, Options, Request, hooks, setup};
+use super::{Command, Connections, Error, Event, Id, Options, hooks, setup};
 use crate::retry::Fault;
 
 /// Longest single wait; libcurl shortens it to its next timer, the waker to nothing.
@@ -73,6 +75,7 @@ fn run(
             options,
             commands,
             asleep,
+            asked: LastAsked::default(),
             queue: Queue::new(),
             active: HashMap::new(),
             most: HashMap::new(),
@@ -100,14 +103,14 @@ fn most_streams(handle: &Easy2Handle<Body>) -> Option<usize> {
     usize::try_from(hooks::most_streams(handle.raw() as usize)?).ok()
 }
 
-/// How the transfers at the host of a URL stand. `most`: what each host took when it was last asked.
+/// How the transfers at the host of another one stand. `most`: what each host took when it was last asked.
 fn standing(
     active: &HashMap<Id, Easy2Handle<Body>>,
     most: &HashMap<String, usize>,
-    url: &str,
+    body: &Body,
 ) -> Standing {
     let mut standing = Standing::default();
-    let authority = setup::authority(url);
+    let authority = body.authority();
     for handle in active.values() {
         if handle.get_ref().authority() == authority {
             standing.active += 1;
@@ -120,12 +123,6 @@ fn standing(
     standing
 }
 
-/// A request, and the state of the transfer that it will be.
-struct Asked {
-    request: Box<Request>,
-    body: Body,
-}
-
 struct Driver {
     multi: Multi,
     options: Options,
@@ -133,8 +130,10 @@ struct Driver {
     commands: Receiver<Command>,
     /// Whether a command has to be followed by a wakeup.
     asleep: Arc<AtomicBool>,
+    /// What requests show over HTTP/2.
+    asked: LastAsked,
     /// What has to be started yet.
-    queue: Queue<Asked>,
+    queue: Queue<Body>,
     /// Every transfer that was started and has not had its `End`.
     active: HashMap<Id, Easy2Handle<Body>>,
     /// How many requests at once each host over HTTP/2 took when one last ended; at least 1.
@@ -189,8 +188,9 @@ impl Driver {
                     events,
                     line,
                 }) => {
-                    let body = Body::new(&self.options, &self.sessions, events, line);
-                    self.queue.push(id, Asked { request, body });
+                    let request = Rc::from(request);
+                    let body = Body::new(&self.options, &self.sessions, request, events, line);
+                    self.queue.push(id, body);
                     self.start_waiting();
                 }
                 Ok(Command::Grant { id, bytes }) => self.grant(id, bytes),
@@ -205,26 +205,25 @@ impl Driver {
     /// Starts what waits, in order, but for what its host has no room for.
     fn start_waiting(&mut self) {
         let mut from = 0;
-        while let Some(place) = self.queue.ready(from, |asked| self.has_room(asked)) {
+        while let Some(place) = self.queue.ready(from, |body| self.has_room(body)) {
             from = place;
-            if let Some((id, asked)) = self.queue.take(place) {
-                self.start(id, asked, false);
+            if let Some((id, body)) = self.queue.take(place) {
+                self.start(id, body, false);
             }
         }
     }
 
-    fn has_room(&self, asked: &Asked) -> bool {
+    fn has_room(&self, body: &Body) -> bool {
         !self.options.is_single()
-            || asked.request.node.is_some()
-            || !standing(&self.active, &self.most, &asked.request.url).is_full()
+            || body.request().node.is_some()
+            || !standing(&self.active, &self.most, body).is_full()
     }
 
     /// Gives a request a connection of its own if its turn would not come.
     fn make_way(&mut self) {
-        let is_held =
-            |asked: &Asked| standing(&self.active, &self.most, &asked.request.url).is_held();
-        if let Some((id, asked)) = self.queue.overdue(Instant::now(), is_held) {
-            self.start(id, asked, true);
+        let is_held = |body: &Body| standing(&self.active, &self.most, body).is_held();
+        if let Some((id, body)) = self.queue.overdue(Instant::now(), is_held) {
+            self.start(id, body, true);
         }
     }
 
@@ -235,17 +234,15 @@ impl Driver {
     }
 
     /// Hands a request to libcurl; `alone` if no other connection is to serve it.
-    fn start(&mut self, id: Id, Asked { request, body }: Asked, alone: bool) {
+    fn start(&mut self, id: Id, body: Body, alone: bool) {
         body.begins();
+        let request = Rc::clone(body.request());
         let events = body.events();
-        let old = self.old_hosts.contains(setup::authority(&request.url));
+        let old = self.old_hosts.contains(body.authority());
         let begun = setup::easy(&request, &self.options, body, old).and_then(|mut easy| {
             easy.fresh_connect(alone)
                 .map_err(|error| Error::from_curl(&error))?;
-            hooks::expect(
-                easy.raw().cast(),
-                setup::http2_request(&request, &self.options),
-            );
+            hooks::expect(easy.raw().cast(), self.asked.of(&request, &self.options));
             self.multi
                 .add2(easy)
                 .map_err(|error| Error::setup(format!("adding a transfer: {error}")))

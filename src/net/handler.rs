@@ -3,6 +3,7 @@
 //! Credit: a transfer may deliver its window; when that is used up the write callback pauses it, and a grant lets it
 //! go on. It may be overdrawn by one callback's bytes (16 KiB), because libcurl delivers all or nothing.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -10,8 +11,9 @@ use curl::easy::{Handler, InfoType, WriteError};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::head::{Reader, is_status_line};
+use super::http1::Fields;
 use super::tls::sessions::{self, Shared};
-use super::{BLOCK, Block, Error, Event, Line, Options, hooks, info, tls, trace};
+use super::{BLOCK, Block, Error, Event, Line, Options, Request, hooks, info, setup, tls, trace};
 use crate::answer::content_length;
 use crate::fingerprint::Fingerprint;
 use crate::http::Protocol;
@@ -31,10 +33,12 @@ pub(super) struct Body {
     fingerprint: Arc<Fingerprint>,
     /// What that connection may resume.
     sessions: Shared,
-    /// For the head: libcurl is asked for one URL and follows no redirect.
-    url: String,
-    /// Host and port of it.
+    /// libcurl is asked for its one URL and follows no redirect.
+    request: Rc<Request>,
+    /// Host and port of that.
     authority: String,
+    /// What the request shows over HTTP/1.1; libcurl knows where it is.
+    fields: Option<Rc<Fields>>,
     /// The head being read; `None` once it was sent.
     head: Option<Reader>,
     /// Body bytes that may still be delivered; below zero after an overdraft.
@@ -64,6 +68,7 @@ impl Body {
     pub(super) fn new(
         options: &Options,
         sessions: &Shared,
+        request: Rc<Request>,
         events: UnboundedSender<Event>,
         line: Arc<Line>,
     ) -> Self {
@@ -74,8 +79,9 @@ impl Body {
             handle: 0,
             fingerprint: options.fingerprint.clone(),
             sessions: sessions.clone(),
-            url: String::new(),
-            authority: String::new(),
+            authority: setup::authority(&request.url).to_owned(),
+            request,
+            fields: None,
             head: Some(Reader::default()),
             credit: isize::try_from(options.window).unwrap_or(isize::MAX),
             paused: false,
@@ -122,9 +128,12 @@ impl Body {
         &self.authority
     }
 
-    pub(super) fn set_url(&mut self, url: &str, authority: &str) {
-        url.clone_into(&mut self.url);
-        authority.clone_into(&mut self.authority);
+    pub(super) fn request(&self) -> &Rc<Request> {
+        &self.request
+    }
+
+    pub(super) fn set_fields(&mut self, fields: Rc<Fields>) {
+        self.fields = Some(fields);
     }
 
     /// Adds credit; true if the transfer must be unpaused.
@@ -252,7 +261,7 @@ impl Handler for Body {
             return false;
         }
         if let Some(reader) = &mut self.head
-            && let Some(head) = reader.line(data, &self.url)
+            && let Some(head) = reader.line(data, &self.request.url)
         {
             self.head = None;
             self.framed = head.protocol == Protocol::Http2;
@@ -294,7 +303,7 @@ impl Handler for Body {
 
     fn ssl_ctx(&mut self, context: *mut std::ffi::c_void) -> Result<(), curl::Error> {
         let tls = &self.fingerprint.tls;
-        sessions::share(context, tls, &self.url, &self.sessions);
+        sessions::share(context, tls, &self.request.url, &self.sessions);
         tls::dress_context(context, tls)
     }
 }

@@ -15,6 +15,7 @@ mod windows;
 
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
+use std::rc::Rc;
 use std::slice;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use super::http2::{Answer, Requested, Wire};
 use super::tls;
 use crate::fingerprint::Fingerprint;
 use crate::retry::Fault;
-pub(super) use reads::is_more_behind;
+pub(super) use reads::{is_more_behind, speaks_http2};
 
 thread_local! {
     /// What this thread wears; `None` on every thread but a driver.
@@ -48,7 +49,7 @@ pub(super) fn wear(fingerprint: &Arc<Fingerprint>, is_single: bool) -> Worn {
 }
 
 /// Announces what an easy handle will ask if its connection turns out to be HTTP/2.
-pub(super) fn expect(easy: *mut c_void, request: Requested) {
+pub(super) fn expect(easy: *mut c_void, request: Rc<Requested>) {
     with(|wire| wire.expect(easy as usize, request));
 }
 

@@ -9,6 +9,7 @@ pub(super) mod callbacks;
 mod session;
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use self::callbacks::Callbacks;
@@ -34,6 +35,9 @@ pub(super) struct Requested {
     pub priority: Option<Priority>,
 }
 
+/// Name and value.
+type Field<'a> = (&'a [u8], &'a [u8]);
+
 /// What has come of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -57,7 +61,7 @@ pub(super) struct Wire {
     /// By address of the easy handle: what has come of its answer. Alive as long as the transfer.
     answers: HashMap<usize, Answer>,
     /// By address of the easy handle: what it will ask. Alive as long as the transfer.
-    requested: HashMap<usize, Requested>,
+    requested: HashMap<usize, Rc<Requested>>,
     /// By address of the easy handle: the session and stream it was last given.
     streams: HashMap<usize, (usize, i32)>,
     /// By address of the session, while that is alive.
@@ -87,7 +91,7 @@ impl Wire {
         self.is_single
     }
 
-    pub(super) fn expect(&mut self, easy: usize, request: Requested) {
+    pub(super) fn expect(&mut self, easy: usize, request: Rc<Requested>) {
         self.requested.insert(easy, request);
     }
 
@@ -238,30 +242,16 @@ impl Wire {
         None
     }
 
-    /// The full header list for the request of `easy`: pseudo-headers of `given` in the browser's order, then its own.
+    /// What the request of `easy` shows: of `given` the pseudo-headers, in the browser's order, and all that follows them.
     pub(super) fn header_list<'a>(
         &self,
         easy: usize,
-        given: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-    ) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
-        let requested = self.requested.get(&easy)?;
-        let given: HashMap<_, _> = given.collect();
-        let pseudo = self
-            .fingerprint
-            .http2
-            .pseudo_headers
-            .iter()
-            .map(String::as_bytes);
-        let mut list: Vec<_> = pseudo
-            .filter_map(|name| Some((name.to_vec(), given.get(name)?.to_vec())))
-            .collect();
-        list.extend(
-            requested
-                .headers
-                .iter()
-                .map(|(name, value)| (name.clone().into(), value.clone().into())),
-        );
-        Some(list)
+        given: &[Field<'a>],
+    ) -> Option<(Vec<Field<'a>>, Rc<Requested>)> {
+        let requested = Rc::clone(self.requested.get(&easy)?);
+        let named = |name: &String| given.iter().find(|(it, _)| *it == name.as_bytes());
+        let pseudo = self.fingerprint.http2.pseudo_headers.iter();
+        Some((pseudo.filter_map(named).copied().collect(), requested))
     }
 
     pub(super) fn submitted(&mut self, session: usize, stream: i32, easy: usize) {
@@ -298,7 +288,7 @@ mod tests {
             headers: Vec::new(),
             priority: None,
         };
-        wire.expect(easy, request);
+        wire.expect(easy, Rc::new(request));
         wire.submitted(session, stream, easy);
     }
 

@@ -3,17 +3,31 @@
 //! Only the driver thread asks, by the address of an easy handle of its own: a transfer that is called back has no other
 //! hold of itself. Nothing is concluded here; that is for whoever asks.
 
-use std::ffi::{CStr, c_char, c_long};
+use std::ffi::{CStr, c_char, c_int, c_long};
 use std::net::IpAddr;
 use std::ptr;
 
+use boring_sys as ffi;
 use curl_sys::{
     CURLE_OK, CURLINFO, CURLINFO_LOCAL_IP, CURLINFO_NUM_CONNECTS, CURLINFO_PRIMARY_IP,
     curl_easy_getinfo,
 };
 
+use super::hooks;
+
 /// What the bindings lack of `curl/curl.h`: `CURLINFO_CONN_ID`, of the kind `CURLINFO_OFF_T`.
 const CURLINFO_CONN_ID: CURLINFO = 0x60_0000 + 64;
+
+/// `CURLINFO_TLS_SSL_PTR`, of the kind `CURLINFO_PTR`, and what it leads to.
+const CURLINFO_TLS_SSL_PTR: CURLINFO = 0x40_0000 + 45;
+
+/// `struct curl_tlssessioninfo`.
+#[repr(C)]
+struct TlsSession {
+    backend: c_int,
+    /// `NULL` where there is no TLS.
+    ssl: *const ffi::SSL,
+}
 
 /// The number of an easy handle's connection, which no other of this driver has (`CURLINFO_CONN_ID`).
 pub(super) fn connection(easy: usize) -> Option<u64> {
@@ -48,6 +62,22 @@ fn address(easy: usize, which: CURLINFO) -> Option<IpAddr> {
     // SAFETY: libcurl's strings end with a zero, and this one lives until the handle is used again.
     let text = unsafe { CStr::from_ptr(text) };
     text.to_str().ok()?.parse().ok()
+}
+
+/// Whether the server of an easy handle's connection has chosen HTTP/2 (ALPN, RFC 7301); false without TLS
+/// (`CURLINFO_TLS_SSL_PTR`).
+pub(super) fn chose_http2(easy: usize) -> bool {
+    let mut session: *const TlsSession = ptr::null();
+    // SAFETY: a transfer asks for its own handle, which is alive while it is called back, and this piece of information is a
+    // pointer.
+    let code = unsafe { curl_easy_getinfo(easy as *mut _, CURLINFO_TLS_SSL_PTR, &raw mut session) };
+    if code != CURLE_OK {
+        return false;
+    }
+    // SAFETY: libcurl answers with a structure of its own that lives until the handle is used again, or with none.
+    let ssl = unsafe { session.as_ref() }.map_or(ptr::null(), |session| session.ssl);
+    // SAFETY: its TLS is BoringSSL, whose connection this is, alive as long as libcurl's.
+    !ssl.is_null() && unsafe { hooks::speaks_http2(ssl) }
 }
 
 /// Whether an easy handle's transfer opened no connection of its own (`CURLINFO_NUM_CONNECTS`).

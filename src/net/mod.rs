@@ -14,6 +14,7 @@ mod error;
 mod handler;
 mod head;
 mod hooks;
+mod http1;
 mod http2;
 mod info;
 mod line;

@@ -1,18 +1,21 @@
 //! From a [`Request`] to a curl easy handle: the only place where curl options are set.
 //!
-//! HTTP/1.1 sends the header list given here as it is. For HTTP/2 the same request is announced to [`super::hooks`],
-//! which replace libcurl's list by the browser's own.
+//! What a request shows is given to libcurl by [`http1`](super::http1), and for HTTP/2 announced to [`super::hooks`], which
+//! replace libcurl's list by the browser's own.
 
 use std::ffi::c_long;
 use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use curl::easy::{Easy2, HttpVersion, IpResolve, List};
 
 use super::handler::Body;
+use super::http1::Fields;
 use super::http2::Requested;
 use super::route::{Proxy, Route};
-use super::{Error, Options, Request, trace};
+use super::{Error, Kind, Options, Request, trace};
 use crate::fingerprint::headers::{self, Places, Proxied};
 use crate::fingerprint::schema::Scheme;
 use crate::http::{IpVersion, Protocol};
@@ -22,12 +25,11 @@ const RECEIVE_BUFFER: usize = 256 * 1024;
 
 /// An easy handle ready to be added to the multi handle; `old` if its host wants HTTP/1.1.
 pub(super) fn easy(
-    request: &Request,
+    request: &Rc<Request>,
     options: &Options,
-    mut body: Body,
+    body: Body,
     old: bool,
 ) -> Result<Easy2<Body>, Error> {
-    body.set_url(&request.url, authority(&request.url));
     let mut easy = Easy2::new(body);
     configure(&mut easy, request, options, old).map_err(|error| Error::from_curl(&error))?;
     Ok(easy)
@@ -35,7 +37,7 @@ pub(super) fn easy(
 
 fn configure(
     easy: &mut Easy2<Body>,
-    request: &Request,
+    request: &Rc<Request>,
     options: &Options,
     old: bool,
 ) -> Result<(), curl::Error> {
@@ -57,7 +59,6 @@ fn configure(
     trust(easy, options)?;
     reach(easy, &options.route)?;
     let proxy = options.route.proxies.of(&request.url);
-    let mut places = request.places.clone();
     // Not set, these would come from the environment.
     easy.noproxy("")?;
     match &proxy {
@@ -70,16 +71,13 @@ fn configure(
         }
         Some(proxy) => through(easy, proxy, request, options)?,
     }
-    if let Some(proxy) = proxy
-        && proxy.http
-        && scheme(&request.url) == Scheme::Http
-    {
-        places.proxied = Some(Proxied {
-            connection: options.fingerprint.proxy.connection.clone(),
-            authorization: proxy.authorization,
-        });
-    }
-    easy.http_headers(http1_headers(request, &places, options)?)
+    let reads = |proxy: &Proxy| proxy.http && scheme(&request.url) == Scheme::Http;
+    let proxied = proxy.filter(reads).map(|proxy| Proxied {
+        connection: options.fingerprint.proxy.connection.clone(),
+        authorization: proxy.authorization,
+    });
+    let fingerprint = Arc::clone(&options.fingerprint);
+    Fields::new(Rc::clone(request), proxied, fingerprint).wait(easy)
 }
 
 /// Whom to believe, and who this client is.
@@ -192,48 +190,11 @@ fn option(
     }
 }
 
-fn scheme(url: &str) -> Scheme {
+pub(super) fn scheme(url: &str) -> Scheme {
     let secure = url
         .get(..6)
         .is_some_and(|start| start.eq_ignore_ascii_case("https:"));
     if secure { Scheme::Https } else { Scheme::Http }
-}
-
-/// The header fields as HTTP/1.1 shows them.
-///
-/// libcurl puts `Connection` behind all others wherever it stands in the list, and browsers do not. Of `Host` it takes
-/// over the text as it is, so the whole list goes there. `Accept` it would add by itself, and to a proxy
-/// `Proxy-Connection`.
-fn http1_headers(
-    request: &Request,
-    places: &Places,
-    options: &Options,
-) -> Result<List, curl::Error> {
-    let fingerprint = &options.fingerprint;
-    let lines = headers::compose(
-        request.kind.shape(fingerprint),
-        1,
-        scheme(&request.url),
-        &fingerprint.values,
-        places,
-    );
-    let mut text = format!("Host: {}", host(request));
-    for (name, value) in &lines {
-        text.extend(["\r\n", name, ": ", value]);
-    }
-    let mut list = List::new();
-    list.append(&text)?;
-    list.append("Accept:")?;
-    list.append("Proxy-Connection:")?;
-    Ok(list)
-}
-
-/// What `Host` says: libcurl takes `:authority` from there.
-fn host(request: &Request) -> &str {
-    let mut edits = request.places.edits.iter();
-    let edit = edits.rfind(|edit| edit.name.eq_ignore_ascii_case("host"));
-    edit.and_then(|edit| edit.value.as_deref())
-        .unwrap_or_else(|| authority(&request.url))
 }
 
 /// As CONNECT names it: the port is always there.
@@ -255,8 +216,26 @@ pub(super) fn authority(url: &str) -> &str {
     &rest[..end]
 }
 
-/// The same request as HTTP/2 shows it.
-pub(super) fn http2_request(request: &Request, options: &Options) -> Requested {
+/// What the last request showed over HTTP/2: of thousands of small files all ask alike.
+#[derive(Default)]
+pub(super) struct LastAsked(Option<(Kind, Places, Rc<Requested>)>);
+
+impl LastAsked {
+    /// What this request shows.
+    pub(super) fn of(&mut self, request: &Request, options: &Options) -> Rc<Requested> {
+        if let Some((kind, places, asked)) = &self.0
+            && (*kind, places) == (request.kind, &request.places)
+        {
+            return Rc::clone(asked);
+        }
+        let asked = Rc::new(http2_request(request, options));
+        self.0 = Some((request.kind, request.places.clone(), Rc::clone(&asked)));
+        asked
+    }
+}
+
+/// A request as HTTP/2 shows it.
+fn http2_request(request: &Request, options: &Options) -> Requested {
     let fingerprint = &options.fingerprint;
     let shape = request.kind.shape(fingerprint);
     let headers = headers::compose(

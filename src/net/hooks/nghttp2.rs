@@ -164,22 +164,27 @@ unsafe extern "C" fn __wrap_nghttp2_submit_request(
     easy: *mut c_void,
 ) -> i32 {
     // SAFETY: the caller passes `count` name-value pairs, each with readable name and value.
-    let given = unsafe { slice::from_raw_parts(headers, count) }
+    let given: Vec<_> = unsafe { slice::from_raw_parts(headers, count) }
         .iter()
         .map(|pair| unsafe {
             (
                 slice::from_raw_parts(pair.name, pair.namelen),
                 slice::from_raw_parts(pair.value, pair.valuelen),
             )
-        });
-    let Some(Some(list)) = with(|wire| wire.header_list(easy as usize, given)) else {
+        })
+        .collect();
+    let Some(Some((pseudo, requested))) = with(|wire| wire.header_list(easy as usize, &given))
+    else {
         // SAFETY: the caller's arguments, unchanged.
         return unsafe {
             __real_nghttp2_submit_request(session, priority, headers, count, data, easy)
         };
     };
-    let pairs: Vec<ng::nghttp2_nv> = list
-        .iter()
+    let fields = requested.headers.iter();
+    let fields = fields.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let pairs: Vec<ng::nghttp2_nv> = pseudo
+        .into_iter()
+        .chain(fields)
         .map(|(name, value)| ng::nghttp2_nv {
             name: name.as_ptr().cast_mut(),
             value: value.as_ptr().cast_mut(),
@@ -188,7 +193,7 @@ unsafe extern "C" fn __wrap_nghttp2_submit_request(
             flags: 0,
         })
         .collect();
-    // SAFETY: `pairs` points into `list`, which outlives the call; without flags nghttp2 copies and writes nothing.
+    // SAFETY: `pairs` points into the caller's list and into `requested`, which outlive the call; without flags nghttp2 copies and writes nothing.
     let stream = unsafe {
         __real_nghttp2_submit_request(session, priority, pairs.as_ptr(), pairs.len(), data, easy)
     };

@@ -109,9 +109,11 @@ fn note(bytes: *const c_void, count: usize, more: More) {
     }));
 }
 
+/// Whether the server has chosen HTTP/2 (ALPN, RFC 7301).
+///
 /// # Safety
 /// `ssl` must be alive.
-unsafe fn speaks_http2(ssl: *const ffi::SSL) -> bool {
+pub(in crate::net) unsafe fn speaks_http2(ssl: *const ffi::SSL) -> bool {
     let (mut name, mut length) = (ptr::null(), 0);
     // SAFETY: the caller vouches for `ssl`; what is pointed to lives as long as that.
     unsafe {
