@@ -4,6 +4,9 @@ use url::Url;
 
 /// `url` without user name and password; what is no URL may have some all the same.
 pub(super) fn remove(url: &str) -> String {
+    if !url.contains('@') {
+        return url.to_owned();
+    }
     let parsed = Url::parse(url).ok().filter(Url::has_host);
     let Some(mut parsed) = parsed else {
         // No URL of ours: what stands before an @ might still be a password.
