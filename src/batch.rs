@@ -9,6 +9,7 @@ mod queue;
 use std::cell::Cell;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -30,6 +31,10 @@ const MIB: usize = 1 << 20;
 
 /// Files to be fetched at once, of all hosts together, where the user named no number.
 const FILES: usize = 64;
+
+/// So many places become free before others take them: enough that the network is told of several at once, and few enough that it
+/// has something to do meanwhile.
+const HANDFUL: usize = 8;
 
 /// Files that may wait for the disk beside them. It serves many in the time of one, so this is what keeps it from holding up
 /// the network; each takes a file descriptor, of which a process has a thousand or so.
@@ -91,7 +96,17 @@ async fn each(config: &Config, context: &Context, mut queue: Queue) -> Result<u8
     let (mut running, mut ending) = (FuturesUnordered::new(), FuturesUnordered::new());
     let (mut code, mut more) = (0, true);
     loop {
-        let has_room = running.len() < most && ending.len() < ENDING;
+        let mut free = most.saturating_sub(running.len());
+        if more && free >= HANDFUL.min(most) && ending.len() < ENDING {
+            // Before more of those that have come are seen to: the network is idle until it is told of the next ones.
+            while free > 0
+                && let Some(Some(item)) = queue.next().now_or_never()
+            {
+                running.push(begun(one(context, item)));
+                free -= 1;
+            }
+        }
+        let has_room = free > 0 && ending.len() < ENDING;
         let is_idle = running.is_empty() && ending.is_empty();
         if is_idle && !more {
             return Ok(code);
@@ -109,7 +124,7 @@ async fn each(config: &Config, context: &Context, mut queue: Queue) -> Result<u8
             },
             item = queue.next(), if more && has_room => {
                 match item {
-                    Some(item) => running.push(one(context, item)),
+                    Some(item) => running.push(begun(one(context, item))),
                     None => {
                         more = false;
                         tell_planned(context, &queue);
@@ -147,10 +162,22 @@ async fn breathe(context: &Context) {
     }
 }
 
-async fn one(context: &Context, item: Item) -> (usize, Result<Brought, Error>) {
-    let result = match &item.source {
+/// What is begun at once, and not only when it has its turn among others.
+fn begun<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    let mut work = Box::pin(work);
+    let end = work.as_mut().now_or_never();
+    async move {
+        match end {
+            Some(end) => end,
+            None => work.await,
+        }
+    }
+}
+
+async fn one(context: &Context, item: Item) -> (usize, Result<Brought<'_>, Error>) {
+    let result = match item.source {
         Ok(source) => bring(context, item.id, source).await,
-        Err(_) => Err(take_error(context, &item)),
+        Err(error) => Err(told(context, item.id, item.place, error)),
     };
     (item.id, result)
 }
@@ -177,9 +204,9 @@ async fn one_stream(
     let begun = items
         .zip(stream::iter(Turn::all()))
         .map(|(item, turn)| async move {
-            let result = match &item.source {
+            let result = match item.source {
                 Ok(source) => download::stream(context, item.id, source, output, turn).await,
-                Err(_) => Err(take_error(context, &item)),
+                Err(error) => Err(told(context, item.id, item.place, error)),
             };
             (item.id, result)
         });
@@ -196,17 +223,14 @@ async fn one_stream(
 }
 
 /// The error of a line that is no source, which begins and ends here.
-fn take_error(context: &Context, item: &Item) -> Error {
-    let place = item.place.clone().unwrap_or_default();
+fn told(context: &Context, id: usize, place: Option<String>, error: Error) -> Error {
+    let place = place.unwrap_or_default();
     context.reporter.send(Update::Started {
-        id: item.id,
+        id,
         url: place.clone(),
         name: place,
     });
-    match &item.source {
-        Err(Error::Usage { what, hint }) => Error::usage(what, hint),
-        Ok(_) | Err(_) => Error::Internal("a line that is no source has another error".into()),
-    }
+    error
 }
 
 /// Nobody reads what is printed.
@@ -390,7 +414,9 @@ async fn watch_signals(stop: &watch::Sender<Option<i32>>, saved: bool) -> Error 
 
 #[cfg(test)]
 mod tests {
-    use super::common;
+    use std::cell::Cell;
+
+    use super::{begun, common};
 
     #[test]
     fn failures_of_one_kind_keep_their_code() {
@@ -399,5 +425,19 @@ mod tests {
         assert_eq!(common(4, 3), 1);
         assert_eq!(common(1, 3), 1);
         assert_eq!(common(4, 130), 130);
+    }
+
+    #[tokio::test]
+    async fn what_is_begun_has_had_its_first_turn_and_ends_all_the_same() {
+        let turns = Cell::new(0);
+        let work = begun(async {
+            turns.set(1);
+            tokio::task::yield_now().await;
+            turns.set(2);
+            "end"
+        });
+        assert_eq!(turns.get(), 1);
+        assert_eq!((work.await, turns.get()), ("end", 2));
+        assert_eq!(begun(std::future::ready("at once")).await, "at once");
     }
 }

@@ -144,6 +144,13 @@ pub enum ChecksumError {
 }
 
 impl Checksum {
+    /// The one of these that says otherwise; `None` if the same is among them, or none of this algorithm.
+    #[must_use]
+    pub fn refuted_by<'a>(&self, computed: &'a [Checksum]) -> Option<&'a Checksum> {
+        let mut same = computed.iter().filter(|it| it.algorithm == self.algorithm);
+        same.next().filter(|it| *it != self)
+    }
+
     /// Reads `ALGO:HEX`, or `HEX` alone, which is then a digest of `default`. The case of the digits does not matter.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
 use super::queue::{Item, Queue};
-use super::{breathe, common, tell};
+use super::{breathe, common, tell, told};
 use crate::answer::Ranges;
 use crate::download::{Context, Plan, Preview, preview};
 use crate::report::Update;
@@ -38,10 +38,10 @@ pub(super) async fn run(
     let looked = items.map(|item| look(context, item));
     let mut looked = std::pin::pin!(looked.buffered(AT_ONCE));
     let (mut code, mut needed) = (0, 0u64);
-    while let Some((item, result)) = looked.next().await {
+    while let Some((asked, result)) = looked.next().await {
         match result {
             Ok(preview) => {
-                context.reporter.send(Update::Previewed { id: item.id });
+                context.reporter.send(Update::Previewed { id: asked.id });
                 needed = needed.saturating_add(preview.missing().unwrap_or(0));
                 let fits = preview.free.map(|free| needed <= free);
                 printed(match json {
@@ -52,9 +52,9 @@ pub(super) async fn run(
             Err(error) => {
                 code = common(code, error.exit_code());
                 if json {
-                    printed(format!("{}\n", failed(&item, &error)))?;
+                    printed(format!("{}\n", failed(&asked, &error)))?;
                 }
-                tell(context, item.id, Err(error));
+                tell(context, asked.id, Err(error));
             }
         }
         breathe(context).await;
@@ -65,12 +65,24 @@ pub(super) async fn run(
     Ok(code)
 }
 
-async fn look(context: &Context, item: Item) -> (Item, Result<Preview, Error>) {
-    let result = match &item.source {
-        Ok(source) => preview(context, item.id, source).await,
-        Err(_) => Err(super::take_error(context, &item)),
+/// What a report is about.
+struct Asked {
+    id: usize,
+    /// Without credentials; `None` for a line that is no source.
+    url: Option<String>,
+    /// As in [`Item`].
+    place: Option<String>,
+}
+
+async fn look(context: &Context, item: Item) -> (Asked, Result<Preview, Error>) {
+    let Item { id, place, source } = item;
+    let url = source.as_ref().ok();
+    let url = url.map(|source| Error::redact(source.url.as_str()));
+    let result = match source {
+        Ok(source) => preview(context, id, source).await,
+        Err(error) => Err(told(context, id, place.clone(), error)),
     };
-    (item, result)
+    (Asked { id, url, place }, result)
 }
 
 /// Every setting in force, and who said so.
@@ -113,11 +125,10 @@ fn object(preview: &Preview, fits: Option<bool>) -> Value {
     })
 }
 
-fn failed(item: &Item, error: &Error) -> Value {
-    let source = item.source.as_ref().ok();
+fn failed(asked: &Asked, error: &Error) -> Value {
     json!({
-        "url": source.map(|source| Error::redact(source.url.as_str())),
-        "line": item.place,
+        "url": asked.url,
+        "line": asked.place,
         "error": error.to_string(),
         "kind": error.kind(),
         "exit_code": error.exit_code(),

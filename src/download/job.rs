@@ -31,7 +31,7 @@ pub(super) struct Job<'a> {
     pub(super) context: &'a Context,
     /// Numbers the file within the run.
     pub(super) id: usize,
-    pub(super) source: &'a Source,
+    pub(super) source: Source,
     /// For messages and control files: without credentials.
     pub(super) url: String,
     /// Runs the file's transfers: the run's, or one that wears another family of browsers.
@@ -80,12 +80,12 @@ impl From<sink::Error> for Stop {
 
 impl<'a> Job<'a> {
     /// Tells that the file begins, too.
-    pub(super) fn new(context: &'a Context, id: usize, source: &'a Source) -> Self {
+    pub(super) fn new(context: &'a Context, id: usize, source: Source) -> Self {
         let url = Error::redact(source.url.as_str());
         context.reporter.send(Update::Started {
             id,
             url: url.clone(),
-            name: resolve::name::expected(source),
+            name: resolve::name::expected(&source),
         });
         Self {
             context,

@@ -50,7 +50,7 @@ impl Job<'_> {
         Source {
             home: self.source.home.clone(),
             headers: self.source.headers.clone(),
-            name: Some(name::expected(self.source)),
+            name: Some(name::expected(&self.source)),
             pages: self.source.pages,
             ..Source::new(mirror.clone())
         }

@@ -28,16 +28,18 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::Error;
 use crate::hash::{Algorithm, Checksum};
 use crate::net::Client;
 use crate::plan;
 use crate::report::Reporter;
+use crate::resolve::checksum::Found;
 use crate::resolve::{self, Opening, Resource, Session, Source, Visit};
 use crate::resume::Leftovers;
 use crate::retry::Policy;
-use crate::sink::{self, Existing, OnConflict, Part, Sink};
+use crate::sink::{self, Existing, Hashed, OnConflict, Part, Place, Sink};
 
 pub use doors::Doors;
 pub use host::Hosts;
@@ -46,7 +48,7 @@ pub use names::Names;
 pub use pace::Pace;
 pub use preview::{Plan, Preview, preview};
 pub use stream::{Turn, stream};
-use verify::{Check, Verdict};
+use verify::Check;
 
 /// What all downloads of a run share.
 pub struct Context {
@@ -207,7 +209,7 @@ pub enum Outcome {
 ///
 /// # Errors
 /// Whatever ended it. What was written stays for a later run.
-pub async fn download(context: &Context, id: usize, source: &Source) -> Result<Outcome, Error> {
+pub async fn download(context: &Context, id: usize, source: Source) -> Result<Outcome, Error> {
     match bring(context, id, source).await? {
         Brought::Nothing(outcome) => Ok(outcome),
         Brought::Whole(whole) => whole.put_in_place().await,
@@ -215,41 +217,30 @@ pub async fn download(context: &Context, id: usize, source: &Source) -> Result<O
 }
 
 /// What there is when the network has done its part.
-pub enum Brought {
+pub enum Brought<'a> {
     /// No new file: the download has ended like this.
     Nothing(Outcome),
     /// A file that waits for its name.
-    Whole(Whole),
+    Whole(Box<Whole<'a>>),
 }
 
-/// All of a file, found right, which is not on stable storage yet and has not got its name.
-pub struct Whole {
-    part: Part,
-    /// Whether it takes the place of another file.
-    over: bool,
-    /// As in [`Outcome::Complete`].
-    checksums: Vec<Checksum>,
-    /// As in [`Outcome::Complete`].
-    verified: Option<String>,
+/// All of a file, which is not verified yet, nor on stable storage, and has not got its name.
+pub struct Whole<'a> {
+    job: Job<'a>,
+    filled: Filled,
 }
 
-impl Whole {
-    /// The rest of the download, which is the disk's.
+impl Whole<'_> {
+    /// The rest of the download, which is the disk's, unless all of it turns out to be wrong.
     ///
     /// # Errors
-    /// [`Error::Disk`].
+    /// As [`download`].
     pub async fn put_in_place(self) -> Result<Outcome, Error> {
-        let bytes = self.part.done().len();
-        let path = match self.over {
-            true => self.part.commit_over().await?,
-            false => self.part.commit().await?,
-        };
-        Ok(Outcome::Complete {
-            path,
-            bytes,
-            checksums: self.checksums,
-            verified: self.verified,
-        })
+        let Self { job, filled } = self;
+        match filled.settle(&job).await? {
+            Settled::Complete(outcome) => Ok(outcome),
+            Settled::Wrong(part, wrong) => Box::pin(once_more(&job, part, wrong)).await,
+        }
     }
 }
 
@@ -257,10 +248,10 @@ impl Whole {
 ///
 /// # Errors
 /// As [`download`].
-pub async fn bring(context: &Context, id: usize, source: &Source) -> Result<Brought, Error> {
+pub async fn bring(context: &Context, id: usize, source: Source) -> Result<Brought<'_>, Error> {
     let destination = &context.destination;
-    let mut claim = destination.names.claim(&resolve::name::expected(source));
-    let alone = left_alone(destination, source);
+    let mut claim = destination.names.claim(&resolve::name::expected(&source));
+    let alone = left_alone(destination, &source);
     let _door = match alone {
         Some(_) => None,
         None => Some(context.doors.enter(&source.url).await),
@@ -274,40 +265,51 @@ pub async fn bring(context: &Context, id: usize, source: &Source) -> Result<Brou
         .as_ref()
         .map(|part| earlier(&part.identity().entity, &part.done()));
     let opening = job.open(left.as_ref()).await?;
-    context.doors.speaks(&source.url, opening.resource.protocol);
-    let check = Check::new(context, source, &opening.resource);
+    context
+        .doors
+        .speaks(&job.source.url, opening.resource.protocol);
+    let check = Check::new(context, &job.source, &opening.resource);
     let name = claim.settle(&opening.resource.name);
     if let Some(path) = finished(&job, &check, &opening.resource, &name, part.is_some()).await? {
         claim.keep();
         return Ok(Brought::Nothing(skipped(path)));
     }
     let part = prepare(&job, &check, part, &name, &opening).await?;
-    let mut filled = fill(&job, &check, part, opening).await?;
+    let filled = fill(&job, check, part, opening).await?;
     claim.keep();
-    if let Some(wrong) = filled.1.wrong.take() {
-        filled = once_more(&job, filled.0, wrong).await?;
-    }
-    let (part, verdict) = filled;
-    Ok(Brought::Whole(Whole {
-        part,
-        over: destination.on_conflict == OnConflict::Overwrite,
-        checksums: verdict.digests,
-        verified: job.verified(verdict.held),
-    }))
+    Ok(Brought::Whole(Box::new(Whole { job, filled })))
 }
 
-/// Fetches what a part lacks, and holds all of it against what it has to be.
-async fn fill(
-    job: &Job<'_>,
-    check: &Check<'_>,
+/// A part that has all of its bytes, and what it takes to verify them.
+struct Filled {
     part: Part,
-    opening: Opening,
-) -> Result<(Part, Verdict), Error> {
-    // All of a small file is hashed at once, when it is there.
+    check: Check,
+    /// Was found beside the file.
+    beside: Option<Found>,
+    /// The checksums, where they are computed while the file comes; those of a small one are when it has.
+    hashing: Option<JoinHandle<Result<Hashed, sink::Error>>>,
+}
+
+/// What became of it.
+enum Settled {
+    /// It has its name.
+    Complete(Outcome),
+    /// It is not what it has to be: the expected checksum, and the one there is.
+    Wrong(Part, (Checksum, Checksum)),
+}
+
+/// Fetches what a part lacks.
+async fn fill(job: &Job<'_>, check: Check, part: Part, opening: Opening) -> Result<Filled, Error> {
     let hashing = (!part.is_small()).then(|| tokio::spawn(part.hash(check.algorithms())));
     let fetching = Box::pin(job.fetch(Sink::Part(&part), opening));
-    let found = match check.search_beside(job.context, fetching).await {
-        Ok(found) => found,
+    let whereabouts = (job.context, &job.source);
+    match check.search_beside(whereabouts, fetching).await {
+        Ok(beside) => Ok(Filled {
+            part,
+            check,
+            beside,
+            hashing,
+        }),
         Err(error) => {
             // The reason for ending matters more than a state that could not be saved as well.
             let _ = if matches!(error, Error::TooLarge { .. }) {
@@ -315,21 +317,60 @@ async fn fill(
             } else {
                 part.suspend().await
             };
-            return Err(error);
+            Err(error)
         }
-    };
-    let mut hashed = match hashing {
-        Some(hashing) => hashing
-            .await
-            .map_err(|error| Error::Internal(format!("hashing: {error}")))??,
-        None => part.hash(check.algorithms()).await?,
-    };
-    if !part.is_of(&hashed) {
-        // It was complete, and was begun anew because something at its end said that the file has changed.
-        hashed = part.hash(check.algorithms()).await?;
     }
-    let verdict = check.judge(hashed.checksums, found);
-    Ok((part, verdict))
+}
+
+impl Filled {
+    /// Holds all of it against what it has to be, and gives it its name if that is so.
+    async fn settle(self, job: &Job<'_>) -> Result<Settled, Error> {
+        let Self {
+            part,
+            check,
+            beside,
+            hashing,
+        } = self;
+        let bytes = part.done().len();
+        let place = match job.context.destination.on_conflict {
+            OnConflict::Overwrite => Place::Over,
+            OnConflict::Resume | OnConflict::Skip | OnConflict::Rename => Place::Free,
+        };
+        let algorithms = check.algorithms();
+        let (path, verdict) = match hashing {
+            None => {
+                let expected = check.expected().or(beside.as_ref().map(|it| &it.checksum));
+                let (path, checksums) = part.verify(place, algorithms, expected).await?;
+                (path, check.judge(checksums, beside))
+            }
+            Some(hashing) => {
+                let hashed = hashing.await;
+                let mut hashed =
+                    hashed.map_err(|error| Error::Internal(format!("hashing: {error}")))??;
+                if !part.is_of(&hashed) {
+                    // It was complete, and was begun anew because something at its end said that the file has changed.
+                    hashed = part.hash(algorithms).await?;
+                }
+                let verdict = check.judge(hashed.checksums, beside);
+                match verdict.wrong {
+                    Some(_) => (Err(part), verdict),
+                    None => (Ok(part.commit(place).await?), verdict),
+                }
+            }
+        };
+        Ok(match (path, verdict.wrong) {
+            (Ok(path), _) => Settled::Complete(Outcome::Complete {
+                path,
+                bytes,
+                checksums: verdict.digests,
+                verified: job.verified(verdict.held),
+            }),
+            (Err(part), Some(wrong)) => Settled::Wrong(part, wrong),
+            (Err(_), None) => {
+                return Err(Error::Internal("a part that is right was refused".into()));
+            }
+        })
+    }
 }
 
 /// Sets a file with a wrong checksum aside and downloads all of it once more, since a byte may have been damaged on its way,
@@ -338,24 +379,30 @@ async fn once_more(
     job: &Job<'_>,
     part: Part,
     (expected, actual): (Checksum, Checksum),
-) -> Result<(Part, Verdict), Error> {
+) -> Result<Outcome, Error> {
     let name = part.name().to_owned();
     let kept = part.reject().await?;
     job.restarted(format!("{actual} is not {expected}"));
+    let door = job.context.doors.enter(&job.source.url).await;
     let opening = job.open(None).await?;
     let identity = job.identity(&opening.resource.entity);
     let Ok(part) = Part::create(&job.context.destination.dir, &name, &identity) else {
         // Not enough room for two, say: that is not what is wrong with this file.
         return Err(job.wrong(expected, actual, Some(kept)));
     };
-    let check = Check::new(job.context, job.source, &opening.resource);
-    let (part, verdict) = fill(job, &check, part, opening).await?;
-    if let Some((expected, actual)) = verdict.wrong {
-        let kept = Some(part.reject().await?);
-        return Err(job.wrong(expected, actual, kept));
+    let check = Check::new(job.context, &job.source, &opening.resource);
+    let filled = fill(job, check, part, opening).await?;
+    drop(door);
+    match filled.settle(job).await? {
+        Settled::Complete(outcome) => {
+            sink::remove(&kept)?;
+            Ok(outcome)
+        }
+        Settled::Wrong(part, (expected, actual)) => {
+            let kept = Some(part.reject().await?);
+            Err(job.wrong(expected, actual, kept))
+        }
     }
-    sink::remove(&kept)?;
-    Ok((part, verdict))
 }
 
 fn skipped(path: PathBuf) -> Outcome {
@@ -384,14 +431,14 @@ fn take_up(job: &Job<'_>) -> Result<Option<Part>, Error> {
         return Ok(None);
     };
     let part = Part::take_up_named(&context.destination.dir, name, &job.url)?;
-    Ok(part.filter(|part| outlives(&part.identity().entity, job.source)))
+    Ok(part.filter(|part| outlives(&part.identity().entity, &job.source)))
 }
 
 /// The path of a finished file that is this one, or that is to be left alone, if there is any. `part` says whether there is a
 /// part to be continued.
 async fn finished(
     job: &Job<'_>,
-    check: &Check<'_>,
+    check: &Check,
     resource: &Resource,
     name: &str,
     part: bool,
@@ -424,7 +471,7 @@ async fn finished(
 /// The part file for what is opening: the earlier one if that goes on, else an empty one.
 async fn prepare(
     job: &Job<'_>,
-    check: &Check<'_>,
+    check: &Check,
     part: Option<Part>,
     name: &str,
     opening: &Opening,

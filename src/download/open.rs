@@ -95,7 +95,7 @@ impl Tries<'_> {
     async fn ask(&self, client: &Client) -> Result<Result<Opening, Problem>, Error> {
         let visit = Visit {
             client,
-            ..self.job.context.visit(self.job.source)
+            ..self.job.context.visit(&self.job.source)
         };
         tokio::select! {
             answer = resolve(&visit, self.earlier) => Ok(answer),

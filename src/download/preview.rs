@@ -56,16 +56,20 @@ impl Preview {
 ///
 /// # Errors
 /// Whatever would keep a download from beginning.
-pub async fn preview(context: &Context, id: usize, source: &Source) -> Result<Preview, Error> {
+pub async fn preview(context: &Context, id: usize, source: Source) -> Result<Preview, Error> {
     let _door = context.doors.enter(&source.url).await;
     let job = Job::new(context, id, source);
     let opening = job.open(None).await?;
-    context.doors.speaks(&source.url, opening.resource.protocol);
+    context
+        .doors
+        .speaks(&job.source.url, opening.resource.protocol);
     let resource = opening.resource;
     // The body is not wanted; the connection may be for something else.
     drop(opening.transfer);
-    let check = Check::new(context, source, &resource);
-    let beside = check.search_beside(context, async { Ok(()) }).await?;
+    let check = Check::new(context, &job.source, &resource);
+    let beside = check
+        .search_beside((context, &job.source), async { Ok(()) })
+        .await?;
     let destination = &context.destination;
     let mut claim = destination.names.claim(&resource.name);
     let name = claim.settle(&resource.name);
@@ -83,7 +87,7 @@ pub async fn preview(context: &Context, id: usize, source: &Source) -> Result<Pr
 /// Under which name, and what would become of it.
 async fn plan(
     job: &Job<'_>,
-    check: &Check<'_>,
+    check: &Check,
     resource: &Resource,
     name: String,
 ) -> Result<(String, Plan), Error> {

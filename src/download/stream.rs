@@ -52,7 +52,7 @@ impl Turn {
 pub async fn stream(
     context: &Context,
     id: usize,
-    source: &Source,
+    source: Source,
     output: &Output,
     turn: Turn,
 ) -> Result<Outcome, Error> {
@@ -63,11 +63,11 @@ pub async fn stream(
     let base = wait(turn.base, 0).await;
     job.all_begun.replace(Some(begun));
     let name = opening.resource.name.clone();
-    let check = Check::new(context, source, &opening.resource);
+    let check = Check::new(context, &job.source, &opening.resource);
     let pipe = Pipe::new(output, base, check.algorithms());
     job.resolved(&opening.resource, &name, 0, check.expected());
     let fetching = Box::pin(job.fetch(Sink::Pipe(&pipe), opening));
-    let fetched = check.search_beside(context, async {
+    let fetched = check.search_beside((context, &job.source), async {
         fetching.await?;
         // The next file need not wait for the search.
         job.nothing_left_to_begin();

@@ -128,7 +128,7 @@ impl File<'_> {
             last_modified: validator.last_modified.clone(),
             ..context
                 .session
-                .places(self.job.source, &place.url, Context::wall_clock())
+                .places(&self.job.source, &place.url, Context::wall_clock())
         };
         Request {
             url: plain(&place.url),

@@ -19,8 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const DEFAULT: Algorithm = Algorithm::Md5;
 
 /// How one file is verified.
-pub(super) struct Check<'a> {
-    source: &'a Source,
+pub(super) struct Check {
     /// What the user gave, or the head of the answer states.
     expected: Option<Found>,
     /// Where else to look; nowhere if there is an expected one.
@@ -41,8 +40,8 @@ pub(super) struct Verdict {
     pub(super) held: Option<Found>,
 }
 
-impl<'a> Check<'a> {
-    pub(super) fn new(context: &Context, source: &'a Source, resource: &Resource) -> Self {
+impl Check {
+    pub(super) fn new(context: &Context, source: &Source, resource: &Resource) -> Self {
         let given = source.checksum.clone().map(|checksum| Found {
             checksum,
             place: "--checksum".to_owned(),
@@ -65,7 +64,6 @@ impl<'a> Check<'a> {
         let mut computed = wanted.clone();
         computed.extend(sidecar::algorithms(sidecars));
         Self {
-            source,
             expected,
             sidecars,
             wanted,
@@ -91,14 +89,14 @@ impl<'a> Check<'a> {
     /// Does `work` and looks for a checksum beside the file meanwhile. A failure of `work` ends both.
     pub(super) async fn search_beside(
         &self,
-        context: &Context,
+        (context, source): (&Context, &Source),
         work: impl Future<Output = Result<(), Error>>,
     ) -> Result<Option<Found>, Error> {
         let mut work = pin!(work);
         if self.sidecars.is_empty() {
             return work.await.map(|()| None);
         }
-        let visit = context.visit(self.source);
+        let visit = context.visit(source);
         let mut search = Box::pin(sidecar::search(&visit, self.sidecars));
         let mut found = None;
         loop {
@@ -125,12 +123,12 @@ impl<'a> Check<'a> {
                 held: None,
             };
         };
-        let actual = digests.iter().find(|d| d.algorithm == checksum.algorithm);
-        let wrong = actual.filter(|actual| **actual != checksum);
+        let wrong = checksum.refuted_by(&digests);
         let wrong = wrong.map(|actual| (checksum.clone(), actual.clone()));
+        let is_computed = digests.iter().any(|d| d.algorithm == checksum.algorithm);
         Verdict {
             // A digest that was not computed proves nothing.
-            held: actual.is_some().then_some(Found {
+            held: is_computed.then_some(Found {
                 checksum: checksum.clone(),
                 place,
             }),

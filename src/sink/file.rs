@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::finish::{self, Complete, Place};
+use super::finish::{self, Complete, Place, Trial};
 use super::follow::Hashed;
 use super::ledger::{Ledger, SMALL, disown};
 use super::{Error, Identity, blocking, disk, follow, together, trip};
-use crate::hash::Algorithm;
+use crate::hash::{Algorithm, Checksum};
 use crate::range::{ByteRange, RangeSet};
 use crate::resume::{self, Draft, control_path, draft_path, part_path};
 
@@ -56,7 +56,7 @@ impl Part {
             return Ok(None);
         }
         let path = part_path(dir, name);
-        let Some((file, _)) = disk::open_locked(&path, false)? else {
+        let Some(disk::Opened { file, .. }) = disk::open_locked(&path, false)? else {
             return Ok(None);
         };
         // Now that nobody else writes, read again.
@@ -98,16 +98,19 @@ impl Part {
             }
             opened => opened,
         };
-        let Some((file, is_empty)) = opened? else {
+        let Some(opened) = opened? else {
             return Err(Error::Held { path });
         };
         disown(dir, name).map_err(|e| Error::new(&path, "remove the control file of", 0, e))?;
-        if !is_empty {
+        let file = opened.file;
+        if !opened.is_empty {
             let emptied = trip(&path).and_then(|()| file.set_len(0));
             emptied.map_err(|e| Error::new(&path, "truncate", length, e))?;
         }
-        // What a kill may have left, or somebody planted; it was never in force.
-        let _ = disk::remove(&draft_path(dir, name));
+        if !opened.is_new {
+            // What a kill may have left beside it; it was never in force.
+            let _ = disk::remove(&draft_path(dir, name));
+        }
         if length > SMALL
             && let Err(error) = reserve(&file, &path, length, length)
         {
@@ -260,21 +263,37 @@ impl Part {
         .await
     }
 
-    /// Makes the complete file durable, gives it its name, or if that is taken the next free `name (1).ext`, and
-    /// removes the control file. Returns where the file is.
+    /// Makes the complete file durable, gives it its name, and removes the control file. Returns where the file is.
     ///
     /// # Errors
-    /// [`Error::Incomplete`] if bytes are missing, and others; the part stays then.
-    pub async fn commit(self) -> Result<PathBuf, Error> {
-        self.finish(Place::Free).await
+    /// [`Error::Incomplete`] if bytes are missing, and others, as where a directory has the name; the part stays then.
+    pub async fn commit(self, place: Place) -> Result<PathBuf, Error> {
+        let ledger = Arc::clone(&self.ledger);
+        let complete = Complete { ledger, place };
+        let done = blocking(move || finish::one(&complete)).await;
+        done.map_err(|e| self.ledger.error("finish the work on", 0, e))?
     }
 
-    /// As [`commit`](Part::commit), but takes the place of a file of that name.
+    /// As [`commit`](Part::commit), of a [small](Part::is_small) part, with its checksums computed before; where they are not
+    /// what is expected, the part stays, and is given back.
     ///
     /// # Errors
-    /// As [`commit`](Part::commit); a directory is not replaced.
-    pub async fn commit_over(self) -> Result<PathBuf, Error> {
-        self.finish(Place::Over).await
+    /// As [`commit`](Part::commit), and if the part cannot be read back.
+    pub async fn verify(
+        self,
+        place: Place,
+        algorithms: &[Algorithm],
+        expected: Option<&Checksum>,
+    ) -> Result<(Result<PathBuf, Self>, Vec<Checksum>), Error> {
+        let ledger = Arc::clone(&self.ledger);
+        let trial = Trial {
+            algorithms: algorithms.to_vec(),
+            expected: expected.cloned(),
+        };
+        let tried = together::put_in_place(Complete { ledger, place }, trial).await;
+        let (path, checksums) =
+            tried.map_err(|e| self.ledger.error("finish the work on", 0, e))??;
+        Ok((path.ok_or(self), checksums))
     }
 
     /// Sets a complete file with a wrong checksum aside as `name.corrupt`, replacing an earlier one, and removes the
@@ -308,17 +327,6 @@ impl Part {
                 .map_err(|e| ledger.error("remove", 0, e))
         })
         .await
-    }
-
-    async fn finish(self, place: Place) -> Result<PathBuf, Error> {
-        let is_small = self.is_small();
-        let ledger = Arc::clone(&self.ledger);
-        let complete = Complete { ledger, place };
-        let done = match is_small {
-            true => together::put_in_place(complete).await,
-            false => blocking(move || finish::one(&complete)).await,
-        };
-        done.map_err(|e| self.ledger.error("finish the work on", 0, e))?
     }
 
     async fn run<T: Send + 'static>(
@@ -440,7 +448,7 @@ mod tests {
         fill(&part, &bytes, 0, MIB).await;
         fill(&part, &bytes, MIB, 2 * MIB).await;
         assert_eq!(part.done(), ByteRange::new(0, 3 * MIB + 7).into());
-        let path = part.commit().await.unwrap();
+        let path = part.commit(Place::Free).await.unwrap();
         assert_eq!(path, sub.join("a.bin"));
         assert_eq!(fs::read(path).unwrap(), bytes);
         assert_eq!(names(&sub), ["a.bin"]);
@@ -478,7 +486,10 @@ mod tests {
     async fn an_empty_file_and_one_of_unknown_length_are_files_too() {
         let dir = tempfile::tempdir().unwrap();
         let empty = Part::create(dir.path(), "empty", &identity(Some(0), "1")).unwrap();
-        assert_eq!(fs::read(empty.commit().await.unwrap()).unwrap(), b"");
+        assert_eq!(
+            fs::read(empty.commit(Place::Free).await.unwrap()).unwrap(),
+            b""
+        );
         let part = Part::create(dir.path(), "grown", &identity(None, "1")).unwrap();
         let sums = tokio::spawn(part.hash(&[Algorithm::Crc32c]));
         fill(&part, &content(MIB, 0), 0, MIB).await;
@@ -486,7 +497,7 @@ mod tests {
         let mut hasher = Hasher::new(&[Algorithm::Crc32c]);
         hasher.update(&content(MIB, 0));
         assert_eq!(sums.await.unwrap().unwrap().checksums, hasher.finish());
-        let path = part.commit().await.unwrap();
+        let path = part.commit(Place::Free).await.unwrap();
         assert_eq!(fs::read(path).unwrap(), content(MIB, 0));
     }
 
@@ -496,7 +507,7 @@ mod tests {
         let part = Part::create(dir.path(), "a.bin", &identity(Some(100), "1")).unwrap();
         fill(&part, &content(100, 0), 0, 40).await;
         fill(&part, &content(100, 0), 60, 100).await;
-        let error = part.commit().await.unwrap_err();
+        let error = part.commit(Place::Free).await.unwrap_err();
         let expected = (40, 100);
         assert!(matches!(error, Error::Incomplete { have, need, .. } if (have, need) == expected));
         assert_eq!(names(dir.path()), ["a.bin.part"]);
@@ -504,7 +515,7 @@ mod tests {
         let part = Part::create(dir.path(), "b.bin", &identity(Some(100), "1")).unwrap();
         fill(&part, &content(100, 0), 0, 100).await;
         fs::write(part.path(), "short").unwrap();
-        let error = part.commit().await.unwrap_err();
+        let error = part.commit(Place::Free).await.unwrap_err();
         assert!(matches!(error, Error::Incomplete { have: 5, .. }));
     }
 
@@ -552,7 +563,10 @@ mod tests {
         let mut hasher = Hasher::new(&[Algorithm::Md5, Algorithm::Sha256]);
         hasher.update(&bytes);
         assert_eq!(sums.await.unwrap().unwrap().checksums, hasher.finish());
-        assert_eq!(fs::read(part.commit().await.unwrap()).unwrap(), bytes);
+        assert_eq!(
+            fs::read(part.commit(Place::Free).await.unwrap()).unwrap(),
+            bytes
+        );
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -590,7 +604,7 @@ mod tests {
         let mut hasher = Hasher::new(&[Algorithm::Crc32c]);
         hasher.update(&content(2 * MIB, 9));
         assert_eq!(sums.await.unwrap().unwrap().checksums, hasher.finish());
-        let path = part.commit().await.unwrap();
+        let path = part.commit(Place::Free).await.unwrap();
         assert_eq!(fs::read(path).unwrap(), content(2 * MIB, 9));
     }
 
@@ -684,7 +698,7 @@ mod tests {
             Part::take_up(dir.path(), URL),
             Err(Error::Held { .. })
         ));
-        let path = part.commit().await.unwrap();
+        let path = part.commit(Place::Free).await.unwrap();
         assert_eq!(fs::read(path).unwrap(), content(9, 0));
     }
 
@@ -710,7 +724,10 @@ mod tests {
         let part = Part::create(&sub, "a.bin", &identity(Some(9), "1")).unwrap();
         fill(&part, &content(9, 0), 0, 9).await;
         part.checkpoint().await.unwrap();
-        assert_eq!(part.commit().await.unwrap(), sub.join("a (1).bin"));
+        assert_eq!(
+            part.commit(Place::Free).await.unwrap(),
+            sub.join("a (1).bin")
+        );
         let part = Part::create(&sub, "a.bin", &identity(Some(9), "1")).unwrap();
         assert_eq!(part.reject().await.unwrap(), sub.join("a.bin.corrupt"));
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
@@ -725,10 +742,10 @@ mod tests {
             let part = Part::create(dir.path(), "a.tar.gz", &identity(Some(3), "1")).unwrap();
             part.write(0, Bytes::from_static(b"new")).await.unwrap();
             if over {
-                assert_eq!(part.commit_over().await.unwrap(), target);
+                assert_eq!(part.commit(Place::Over).await.unwrap(), target);
             } else {
                 assert_eq!(
-                    part.commit().await.unwrap(),
+                    part.commit(Place::Free).await.unwrap(),
                     dir.path().join("a (1).tar.gz")
                 );
                 assert_eq!(fs::read(&target).unwrap(), b"old");
@@ -768,7 +785,7 @@ mod tests {
         part.suspend().await.unwrap();
         drop(part);
         let part = take_up(&odd).await.unwrap();
-        assert_eq!(part.commit().await.unwrap(), odd.join("a.bin"));
+        assert_eq!(part.commit(Place::Free).await.unwrap(), odd.join("a.bin"));
         let file = odd.join("a.bin");
         for dir in [file.clone(), file.join("sub")] {
             let result = Part::create(&dir, "b.bin", &identity(Some(3), "1"));

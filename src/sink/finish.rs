@@ -2,7 +2,7 @@
 //!
 //! Several at once cost little more than one: the system is told of all that is to be written before any of it is waited
 //! for, and one sync of the directory serves all that were renamed before it. Each file has an end of its own: what goes
-//! wrong with one is nobody else's. It blocks; who waits for whom is in [`together`](super::together).
+//! wrong with one is nobody else's. Small files are hashed here too, since it takes less than to tell another thread of it. It blocks; who waits for whom is in [`together`](super::together).
 
 use std::fs;
 use std::io;
@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::ledger::Ledger;
-use super::{Error, disk, trip};
+use super::{Error, disk, follow, trip};
+use crate::hash::{Algorithm, Checksum};
 use crate::resume::control_path;
 
 /// The name that a part gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub enum Place {
     /// Its own, or if that is taken the next free `name (1).ext`.
     Free,
     /// Its own, whatever file has it.
@@ -29,6 +30,19 @@ pub(super) struct Complete {
     pub(super) place: Place,
 }
 
+/// What a part is held against before it gets its name.
+#[derive(Debug)]
+pub(super) struct Trial {
+    /// What is computed.
+    pub(super) algorithms: Vec<Algorithm>,
+    /// What one of them has to come to.
+    pub(super) expected: Option<Checksum>,
+}
+
+/// What came of it: where the part is now, `None` if it is left where it was because it is not what it has to be, and its
+/// checksums.
+pub(super) type Tried = (Option<PathBuf>, Vec<Checksum>);
+
 /// Where the part is now.
 pub(super) fn one(part: &Complete) -> Result<PathBuf, Error> {
     check(&part.ledger)?;
@@ -37,25 +51,39 @@ pub(super) fn one(part: &Complete) -> Result<PathBuf, Error> {
     Ok(path)
 }
 
-/// The same of each of several parts.
-pub(super) fn all(parts: &[Complete]) -> Vec<Result<PathBuf, Error>> {
-    let checked: Vec<_> = parts.iter().map(|part| check(&part.ledger)).collect();
-    for part in parts {
-        disk::begin_to_write(&part.ledger.file);
+/// The same of each of several small parts, if it is what it has to be.
+pub(super) fn all(parts: &[(Complete, Trial)]) -> Vec<Result<Tried, Error>> {
+    let tried = parts.iter().map(|(part, trial)| examine(part, trial));
+    let tried: Vec<_> = tried.collect();
+    for ((part, _), tried) in parts.iter().zip(&tried) {
+        if matches!(tried, Ok((true, _))) {
+            disk::begin_to_write(&part.ledger.file);
+        }
     }
-    let named = parts.iter().zip(checked);
-    let mut ends: Vec<_> = named
-        .map(|(part, checked)| checked.and_then(|()| give_name(part)))
-        .collect();
+    let named = parts.iter().zip(tried).map(|((part, _), tried)| {
+        let (is_right, checksums) = tried?;
+        let path = is_right.then(|| give_name(part)).transpose()?;
+        Ok((path, checksums))
+    });
+    let mut ends: Vec<Result<Tried, Error>> = named.collect();
     let mut synced = None;
-    for (part, end) in parts.iter().zip(&mut ends) {
-        if end.is_ok()
+    for ((part, _), end) in parts.iter().zip(&mut ends) {
+        if matches!(end, Ok((Some(_), _)))
             && let Err(error) = seal(&part.ledger, &mut synced)
         {
             *end = Err(error);
         }
     }
     ends
+}
+
+/// Whether a part is what it has to be, and its checksums.
+fn examine(part: &Complete, trial: &Trial) -> Result<(bool, Vec<Checksum>), Error> {
+    check(&part.ledger)?;
+    let computed = follow::now(&part.ledger, &trial.algorithms)?;
+    let expected = trial.expected.as_ref();
+    let is_right = expected.is_none_or(|expected| expected.refuted_by(&computed).is_none());
+    Ok((is_right, computed))
 }
 
 /// Checks that all bytes are there and none beyond, and that it stays like that.

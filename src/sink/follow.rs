@@ -2,7 +2,7 @@
 //!
 //! The bytes are read back from the page cache instead of being taken from the network, because they arrive out of
 //! order and a resumed file has bytes that never arrive. They are read in steps of [`STEP`] in the blocking pool, and those
-//! of a small file at once; between steps nothing is held, so a hundred waiting files cost no thread, and a dropped future
+//! of a small file [at once](now), when it is complete; between steps nothing is held, so a hundred waiting files cost no thread, and a dropped future
 //! ends after one step.
 
 use std::fs::File;
@@ -50,11 +50,7 @@ pub(super) async fn growing(
         }
         let end = now.length.map_or(now.frontier, |l| l.min(now.frontier));
         if run.position < end {
-            let step = match now.is_small() {
-                true => run.step(&ledger.file, end),
-                false => run.step_aside(&ledger.file, end).await,
-            };
-            match step {
+            match run.step_aside(&ledger.file, end).await {
                 Ok(further) => run = further,
                 // A restart has truncated the file meanwhile; the next turn begins anew.
                 Err(_) if progress.borrow().era != era => run = Run::new(&algorithms),
@@ -66,6 +62,17 @@ pub(super) async fn growing(
             return Err(ledger.error("hash", 0, given_up));
         }
     }
+}
+
+/// Hashes all of a part that is complete, here and now.
+pub(super) fn now(ledger: &Ledger, algorithms: &[Algorithm]) -> Result<Vec<Checksum>, Error> {
+    let mut run = Run::new(algorithms);
+    let end = ledger.progress.borrow().frontier;
+    while run.position < end {
+        let step = run.step(&ledger.file, end);
+        run = step.map_err(|e| ledger.error("read back", 0, e))?;
+    }
+    Ok(run.hasher.finish())
 }
 
 /// Hashes a finished file of the length that it has now.

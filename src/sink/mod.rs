@@ -32,6 +32,7 @@ use crate::hash::{Algorithm, Checksum};
 use crate::range::RangeSet;
 pub use crate::resume::Identity;
 pub use file::Part;
+pub use finish::Place;
 pub use follow::Hashed;
 pub use manifest::Manifest;
 pub use pipe::{Follow, Output, Pipe};

@@ -1,33 +1,36 @@
-//! Small files that are complete are put in their places together.
+//! Small files that are complete are verified and put in their places together.
 //!
 //! Of thousands of small files each would pay for a sync of its own and one of the directory, and for a thread that is woken
-//! to make them. So they wait in a queue, of which a thread takes as many as there are: nobody waits for company, but
-//! whoever comes while others are seen to is next together with all that came meanwhile. More threads come only where the queue
-//! grows all the same, as on a slow disk, which serves several in the time of one.
+//! to make them, and to hash it. So they wait in a queue, of which a thread takes as many as there are. Nobody waits for company,
+//! unless there has just been some: while many come, the thread looks only now and then, which costs far less than to be woken for
+//! each. More threads come only where the queue grows all the same, as on a slow disk, which serves several in the time of one.
 //!
 //! The queue is that of the whole process, and so are its threads: they belong to no runtime, and end when nothing comes.
 
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::Error;
-use super::finish::{self, Complete};
+use super::finish::{self, Complete, Trial, Tried};
 
 /// Files that a thread takes at most.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 16;
 
 /// Threads at most.
 const THREADS: usize = 8;
 
 /// How long a thread waits for more before it ends.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long it sleeps where they come faster than that.
+const NAP: Duration = Duration::from_millis(1);
 
 static QUEUE: Queue = Queue {
     state: Mutex::new(State {
@@ -46,28 +49,31 @@ struct Queue {
 }
 
 struct State {
-    waiting: VecDeque<(Complete, Told)>,
+    waiting: VecDeque<Task>,
     /// Threads that there are.
     threads: usize,
     /// Of these, the ones that wait.
     idle: usize,
 }
 
-type Told = oneshot::Sender<Result<PathBuf, Error>>;
+/// A part, and who is told what becomes of it.
+type Task = ((Complete, Trial), oneshot::Sender<Result<Tried, Error>>);
 
-/// Puts a complete part in its place, with others if there are any. The outer error: the work came to no end.
-pub(super) async fn put_in_place(part: Complete) -> io::Result<Result<PathBuf, Error>> {
+/// Puts a complete part in its place if it is what it has to be, with others if there are any. The outer error: the work came to
+/// no end.
+pub(super) async fn put_in_place(part: Complete, trial: Trial) -> io::Result<Result<Tried, Error>> {
     let (told, end) = oneshot::channel();
-    QUEUE.enter((part, told));
+    QUEUE.enter(((part, trial), told));
     end.await
         .map_err(|_| io::Error::other("the thread that did it panicked"))
 }
 
 impl Queue {
-    fn enter(&'static self, part: (Complete, Told)) {
+    fn enter(&'static self, task: Task) {
         let mut state = self.state();
-        state.waiting.push_back(part);
+        state.waiting.push_back(task);
         if state.idle > 0 {
+            drop(state);
             return self.more.notify_one();
         }
         let enough = state.waiting.len().div_ceil(TOGETHER).min(THREADS);
@@ -84,30 +90,41 @@ impl Queue {
     }
 
     /// Sees to all who wait, and ends when nobody has come for so long.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the thread is none of a runtime's, and nothing is to wake it"
+    )]
     fn serve(&self, patience: Duration) {
-        let mut state = self.state();
-        loop {
-            if state.waiting.is_empty() {
-                state.idle += 1;
-                let waited = self.more.wait_timeout(state, patience);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
-                state.idle -= 1;
-                if state.waiting.is_empty() {
-                    state.threads -= 1;
-                    return;
-                }
-            }
-            let together = state.waiting.len().min(TOGETHER);
-            let (parts, told): (Vec<_>, Vec<_>) = state.waiting.drain(..together).unzip();
-            drop(state);
+        while let Some((tasks, rested)) = self.next(patience) {
+            let (parts, told): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
             // A panic is that of those whose parts these are, who are told nothing then.
             let ends = catch_unwind(AssertUnwindSafe(|| finish::all(&parts)));
             for (told, end) in told.into_iter().zip(ends.unwrap_or_default()) {
                 // Nobody has to wait for it.
                 let _ = told.send(end);
             }
-            state = self.state();
+            if rested < NAP && !patience.is_zero() {
+                thread::sleep(NAP);
+            }
         }
+    }
+
+    /// As many as there are, when there are some, and how long that took; `None` if nobody came.
+    fn next(&self, patience: Duration) -> Option<(Vec<Task>, Duration)> {
+        let began = Instant::now();
+        let mut state = self.state();
+        if state.waiting.is_empty() {
+            state.idle += 1;
+            let waited = self.more.wait_timeout(state, patience);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.idle -= 1;
+            if state.waiting.is_empty() {
+                state.threads -= 1;
+                return None;
+            }
+        }
+        let together = state.waiting.len().min(TOGETHER);
+        Some((state.waiting.drain(..together).collect(), began.elapsed()))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -122,8 +139,9 @@ mod tests {
     use bytes::Bytes;
     use futures_util::future::join_all;
 
-    use super::super::{Error, Identity, Part};
+    use super::super::{Error, Identity, Part, Place};
     use crate::entity::Entity;
+    use crate::hash::{Algorithm, Hasher};
 
     fn part(dir: &std::path::Path, name: &str, length: u64) -> Part {
         let entity = Entity {
@@ -137,23 +155,35 @@ mod tests {
     #[tokio::test]
     async fn each_of_many_gets_its_name_whatever_becomes_of_the_others() {
         let dir = tempfile::tempdir().unwrap();
+        let mut hasher = Hasher::new(&[Algorithm::Md5]);
+        hasher.update(b"abc");
+        let right = hasher.finish().remove(0);
         let number = 3 * super::TOGETHER;
         let ends = join_all((0..number).map(async |nth| {
             let part = part(dir.path(), &nth.to_string(), 3);
-            let bytes = if nth % 7 == 3 { "ab" } else { "abc" };
-            part.write(0, Bytes::from(bytes)).await.unwrap();
-            part.commit().await
+            let bytes = ["abc", "ab", "abd"].get(nth % 7).unwrap_or(&"abc");
+            part.write(0, Bytes::from(*bytes)).await.unwrap();
+            part.verify(Place::Free, &[Algorithm::Md5], Some(&right))
+                .await
         }));
         for (nth, end) in ends.await.into_iter().enumerate() {
             let path = dir.path().join(nth.to_string());
             match end {
-                Ok(end) => assert_eq!((end, nth % 7 == 3), (path.clone(), false)),
+                Ok((Ok(end), sums)) => {
+                    assert_eq!((&end, sums.contains(&right)), (&path, true));
+                    assert!(nth % 7 == 0 || nth % 7 > 2, "{nth}");
+                }
+                Ok((Err(part), sums)) => {
+                    assert_eq!((nth % 7, sums.contains(&right)), (2, false));
+                    assert_eq!(fs::read(part.path()).unwrap(), b"abd");
+                }
                 Err(Error::Incomplete { have, need, .. }) => {
-                    assert_eq!((have, need, nth % 7), (2, 3, 3));
+                    assert_eq!((have, need, nth % 7), (2, 3, 1));
                 }
                 Err(other) => panic!("{other}"),
             }
-            assert_eq!(fs::read(&path).is_ok_and(|it| it == b"abc"), nth % 7 != 3);
+            let is_right = nth % 7 == 0 || nth % 7 > 2;
+            assert_eq!(fs::read(&path).is_ok_and(|it| it == b"abc"), is_right);
         }
     }
 }

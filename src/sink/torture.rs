@@ -11,7 +11,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use bytes::Bytes;
 
-use super::{Error, Identity, Part};
+use super::{Error, Identity, Part, Place};
 use crate::entity::{Entity, Validator};
 use crate::hash::Algorithm;
 use crate::resume::find;
@@ -120,7 +120,7 @@ async fn finish(part: Part) -> Result<PathBuf, Error> {
     for gap in part.done().complement(LENGTH).iter() {
         fill(&part, &etag, gap.start, gap.end).await?;
     }
-    part.commit().await
+    part.commit(Place::Free).await
 }
 
 async fn in_one_go(dir: PathBuf) -> Result<(), Error> {
@@ -129,7 +129,7 @@ async fn in_one_go(dir: PathBuf) -> Result<(), Error> {
     fill(&part, "1", 0, LENGTH).await?;
     sums.await
         .map_err(|e| Error::new(&dir, "hash", 0, e.into()))??;
-    part.commit().await.map(drop)
+    part.commit(Place::Free).await.map(drop)
 }
 
 async fn in_two_runs(dir: PathBuf) -> Result<(), Error> {
@@ -154,7 +154,7 @@ async fn begun_anew(dir: PathBuf) -> Result<(), Error> {
 async fn put_over(dir: PathBuf) -> Result<(), Error> {
     let part = open(&dir)?;
     fill(&part, "1", 0, LENGTH).await?;
-    part.commit_over().await.map(drop)
+    part.commit(Place::Over).await.map(drop)
 }
 
 async fn set_aside(dir: PathBuf) -> Result<(), Error> {
@@ -241,7 +241,10 @@ async fn a_call_that_fails_for_one_of_several_files_is_nobody_elses_failure() {
             part.write(0, name.clone().into()).await.unwrap();
         }
         arm(dir.path(), nth, errno);
-        let ends = futures_util::future::join_all(parts.map(Part::commit)).await;
+        let ends = futures_util::future::join_all(
+            parts.map(|part| part.verify(Place::Free, &[Algorithm::Md5], None)),
+        )
+        .await;
         let sprung = disarm(dir.path());
         let failed = ends.iter().filter(|end| end.is_err()).count();
         assert_eq!(failed, usize::from(sprung), "call {nth}: {ends:?}");

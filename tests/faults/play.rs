@@ -215,11 +215,11 @@ impl Stage<'_> {
             let source = self.source();
             let download = async {
                 match context.chunks.window {
-                    None => download::download(&context, 0, &source).await,
+                    None => download::download(&context, 0, source).await,
                     Some(window) => {
                         let output = Output::writer(stream.clone(), window)?;
                         let turn = Turn::all().next().unwrap();
-                        download::stream(&context, 0, &source, &output, turn).await
+                        download::stream(&context, 0, source, &output, turn).await
                     }
                 }
             };
