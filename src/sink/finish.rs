@@ -2,7 +2,8 @@
 //!
 //! Several at once cost little more than one: the system is told of all that is to be written before any of it is waited
 //! for, and one sync of the directory serves all that were renamed before it. Each file has an end of its own: what goes
-//! wrong with one is nobody else's. Small files are hashed here too, since it takes less than to tell another thread of it. It blocks; who waits for whom is in [`together`](super::together).
+//! wrong with one is nobody else's. Small files are hashed here too, which takes less than to tell another thread of it. All of
+//! this blocks; who waits for whom is in [`together`](super::together).
 
 use std::fs;
 use std::io;

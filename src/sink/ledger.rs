@@ -36,8 +36,8 @@ const SYNC_EVERY: u64 = 256 << 20;
 /// Time after which new bytes are made durable: what a loss of power costs at most, while bytes arrive.
 const SYNC_AFTER: Duration = Duration::from_secs(2);
 
-/// A file of up to so many bytes is written, read back and hashed on the spot: to hand each step to a thread of the blocking
-/// pool, and to be woken by it, takes several times as long. No room is taken for it in advance either.
+/// A file of up to so many bytes is written on the spot: to hand each block to a thread of the blocking pool, and to be woken by
+/// it, takes several times as long. No room is taken for it in advance, and it is hashed when all of it is there.
 pub(super) const SMALL: u64 = 256 << 10;
 
 /// How far the file has come; what those who follow it are woken by.
