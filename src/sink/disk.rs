@@ -22,45 +22,26 @@ use crate::resume::flags;
 /// How often a part that is renamed away between opening and locking is opened anew.
 const ATTEMPTS: usize = 16;
 
-/// A part that was opened, locked for as long as it is open.
-#[derive(Debug)]
-pub(super) struct Opened {
-    pub(super) file: File,
-    /// Whether there was none before.
-    pub(super) is_new: bool,
-    /// Whether it is empty and takes no room.
-    pub(super) is_empty: bool,
-}
-
-/// Opens `path` for reading and writing, and locks it.
+/// Opens `path` for reading and writing and locks it for as long as the file is open. Says whether it is empty and takes no
+/// room.
 ///
 /// `None` if it does not exist and is not to be created. A link, a device, or a file that also has another name is
 /// refused: whoever can write to the directory could otherwise have us write elsewhere.
-pub(super) fn open_locked(path: &Path, create: bool) -> Result<Option<Opened>, Error> {
+pub(super) fn open_locked(path: &Path, create: bool) -> Result<Option<(File, bool)>, Error> {
     let fail = |doing, source| Error::new(path, doing, 0, source);
-    let mut is_new = create;
     for _ in 0..ATTEMPTS {
         let opened = trip(path).and_then(|()| {
             OpenOptions::new()
                 .read(true)
                 .write(true)
-                .create_new(is_new)
+                .create(create)
                 .mode(0o644)
                 .custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK))
                 .open(path)
         });
         let file = match opened {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                is_new = false;
-                continue;
-            }
             Err(error) if error.kind() == io::ErrorKind::NotFound && !create => return Ok(None),
-            // It was there a moment ago, or its directory is missing.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !is_new => {
-                is_new = true;
-                continue;
-            }
             Err(error) if is_not_regular(&error) => {
                 return Err(Error::NotRegular { path: path.into() });
             }
@@ -82,15 +63,11 @@ pub(super) fn open_locked(path: &Path, create: bool) -> Result<Option<Opened>, E
         match fs::symlink_metadata(path) {
             Ok(named) if (named.dev(), named.ino()) == (held.dev(), held.ino()) => {
                 return match held.nlink() {
-                    1 => Ok(Some(Opened {
-                        file,
-                        is_new,
-                        is_empty: held.len() == 0 && held.blocks() == 0,
-                    })),
+                    1 => Ok(Some((file, held.len() == 0 && held.blocks() == 0))),
                     _ => Err(Error::NotRegular { path: path.into() }),
                 };
             }
-            Ok(_) | Err(_) => is_new = create,
+            Ok(_) | Err(_) => {}
         }
     }
     Err(Error::Held { path: path.into() })

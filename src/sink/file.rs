@@ -56,7 +56,7 @@ impl Part {
             return Ok(None);
         }
         let path = part_path(dir, name);
-        let Some(disk::Opened { file, .. }) = disk::open_locked(&path, false)? else {
+        let Some((file, _)) = disk::open_locked(&path, false)? else {
             return Ok(None);
         };
         // Now that nobody else writes, read again.
@@ -98,19 +98,16 @@ impl Part {
             }
             opened => opened,
         };
-        let Some(opened) = opened? else {
+        let Some((file, is_empty)) = opened? else {
             return Err(Error::Held { path });
         };
         disown(dir, name).map_err(|e| Error::new(&path, "remove the control file of", 0, e))?;
-        let file = opened.file;
-        if !opened.is_empty {
+        if !is_empty {
             let emptied = trip(&path).and_then(|()| file.set_len(0));
             emptied.map_err(|e| Error::new(&path, "truncate", length, e))?;
         }
-        if !opened.is_new {
-            // What a kill may have left beside it; it was never in force.
-            let _ = disk::remove(&draft_path(dir, name));
-        }
+        // What a kill may have left, or somebody planted; it was never in force.
+        let _ = disk::remove(&draft_path(dir, name));
         if length > SMALL
             && let Err(error) = reserve(&file, &path, length, length)
         {
