@@ -4,14 +4,13 @@ use url::Url;
 
 /// `url` without user name and password; what is no URL may have some all the same.
 pub(super) fn remove(url: &str) -> String {
-    if !url.contains('@') {
+    let Some((_, behind)) = url.rsplit_once('@') else {
         return url.to_owned();
-    }
+    };
     let parsed = Url::parse(url).ok().filter(Url::has_host);
     let Some(mut parsed) = parsed else {
         // No URL of ours: what stands before an @ might still be a password.
-        let rest = url.rsplit_once('@');
-        return rest.map_or_else(|| url.to_owned(), |(_, rest)| format!("…@{rest}"));
+        return format!("…@{behind}");
     };
     if parsed.username().is_empty() && parsed.password().is_none() {
         return url.to_owned();
