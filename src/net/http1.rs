@@ -13,7 +13,7 @@ use curl::easy::{Easy2, List};
 use curl_sys::{CURL, CURLOPTTYPE_FUNCTIONPOINT, CURLOPTTYPE_OBJECTPOINT, CURLoption, curl_slist};
 
 use super::handler::Body;
-use super::setup::{authority, scheme};
+use super::setup::{authority, checked, scheme};
 use super::{Request, info, trace};
 use crate::fingerprint::Fingerprint;
 use crate::fingerprint::headers::{self, Places, Proxied};
@@ -59,22 +59,19 @@ impl Fields {
     pub(super) fn wait(self: Rc<Self>, easy: &mut Easy2<Body>) -> Result<(), curl::Error> {
         let mut list = List::new();
         list.append(&format!("Host: {}", self.host()))?;
-        for name in UNWANTED {
-            list.append(name)?;
-        }
         easy.http_headers(list)?;
         self.easy.set(easy.raw());
         let give: PrereqCallback = give;
         // SAFETY: the handle is alive, and the options take a function of this kind and a pointer for it. The pointer is good as
         // long as the handle: that owns the handler, which owns these fields from here on.
         unsafe {
-            set(curl_sys::curl_easy_setopt(
+            checked(curl_sys::curl_easy_setopt(
                 easy.raw(),
                 CURLOPT_PREREQFUNCTION,
                 give,
             ))?;
             let data = Rc::as_ptr(&self).cast::<c_void>();
-            set(curl_sys::curl_easy_setopt(
+            checked(curl_sys::curl_easy_setopt(
                 easy.raw(),
                 CURLOPT_PREREQDATA,
                 data,
@@ -170,16 +167,9 @@ unsafe extern "C" fn give(
     // SAFETY: the handle calls back, so it is alive; setting an option is allowed then, and this one is a list, which is kept
     // as long as the handle, or until it has another.
     let code = unsafe { curl_sys::curl_easy_setopt(easy, curl_sys::CURLOPT_HTTPHEADER, lines.0) };
-    if set(code).is_err() {
+    if checked(code).is_err() {
         return CURL_PREREQFUNC_ABORT;
     }
     fields.given.replace(Some(lines));
     CURL_PREREQFUNC_OK
-}
-
-fn set(code: curl_sys::CURLcode) -> Result<(), curl::Error> {
-    match code {
-        curl_sys::CURLE_OK => Ok(()),
-        code => Err(curl::Error::new(code)),
-    }
 }

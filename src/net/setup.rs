@@ -1,7 +1,7 @@
-//! From a [`Request`] to a curl easy handle: the only place where curl options are set.
+//! From a [`Request`] to a curl easy handle: the place where curl options are set, but for the header list.
 //!
-//! What a request shows is given to libcurl by [`http1`](super::http1), and for HTTP/2 announced to [`super::hooks`], which
-//! replace libcurl's list by the browser's own.
+//! That is given to libcurl by [`http1`](super::http1), and for HTTP/2 announced to [`super::hooks`], which replace libcurl's
+//! list by the browser's own.
 
 use std::ffi::c_long;
 use std::net::IpAddr;
@@ -183,7 +183,11 @@ fn option(
     value: c_long,
 ) -> Result<(), curl::Error> {
     // SAFETY: the handle is alive, and every option given here takes a long.
-    let code = unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, value) };
+    checked(unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, value) })
+}
+
+/// What libcurl says of an option that was set past the bindings.
+pub(super) fn checked(code: curl_sys::CURLcode) -> Result<(), curl::Error> {
     match code {
         curl_sys::CURLE_OK => Ok(()),
         code => Err(curl::Error::new(code)),
