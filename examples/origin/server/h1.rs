@@ -143,6 +143,9 @@ async fn answer(
                 return Ok(Some(ending(act)));
             }
         }
+        if delivery.is_complete() {
+            log.leaves(request.nth);
+        }
         io.write_all(&out).await?;
         // A body that is behind its time, or has none to keep, would not let the other connections get a turn.
         tokio::task::yield_now().await;

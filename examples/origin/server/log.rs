@@ -4,6 +4,7 @@
 //! connection, the layout of its records, HTTP/2 frames, header fields in order and case. An origin lives as long as
 //! a test or a demonstration, so requests are never dropped from the log.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -82,8 +83,8 @@ struct Seen {
     connections: Vec<Connection>,
     /// By request number.
     exchanges: Vec<Exchange>,
-    /// How many of them have not ended.
-    active: usize,
+    /// The numbers of those whose answers are not all on their way.
+    active: HashSet<usize>,
 }
 
 /// The log of one origin, shared by its connections.
@@ -147,9 +148,11 @@ impl Log {
     pub(super) fn close(&self, number: usize, error: Option<String>) {
         let now = self.start.elapsed();
         self.connection(number, |connection| connection.closed = Some((now, error)));
-        for exchange in &mut self.lock().exchanges {
+        let seen = &mut *self.lock();
+        for exchange in &mut seen.exchanges {
             if exchange.request.connection == number {
                 exchange.ended.get_or_insert(now);
+                seen.active.remove(&exchange.request.nth);
             }
         }
     }
@@ -171,8 +174,8 @@ impl Log {
         let at = self.start.elapsed();
         let mut seen = self.lock();
         request.nth = seen.exchanges.len();
-        seen.active += 1;
-        request.active = seen.active;
+        seen.active.insert(request.nth);
+        request.active = seen.active.len();
         seen.exchanges.push(Exchange {
             request: request.clone(),
             status: None,
@@ -194,15 +197,16 @@ impl Log {
         });
     }
 
+    /// Notes that the last of an answer is about to go out: whoever has read it may ask for the next thing.
+    pub(super) fn leaves(&self, nth: usize) {
+        self.lock().active.remove(&nth);
+    }
+
     /// Notes that an answer is over, whole or not.
     pub(super) fn end(&self, nth: usize) {
         let now = self.start.elapsed();
-        let mut seen = self.lock();
-        if let Some(exchange) = seen.exchanges.get_mut(nth)
-            && exchange.ended.replace(now).is_none()
-        {
-            seen.active -= 1;
-        }
+        self.leaves(nth);
+        self.exchange(nth, |exchange| exchange.ended = Some(now));
     }
 
     pub(super) fn exchange(&self, nth: usize, change: impl FnOnce(&mut Exchange)) {
