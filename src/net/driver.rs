@@ -1,21 +1,21 @@
 //! The driver thread: the only owner of the curl multi handle and of every easy handle.
 //!
 //! Its loop has one place to wait, `curl_multi_poll`, which ends for network activity, for libcurl's own timers and
-//! for the client's wakeup; there is no polling interval, but while a request has no turn. It never waits for the flow:
+//! for the client's [bell](super::bell); there is no polling interval, but while a request has no turn. It never waits for the flow:
 //! events go into unbounded channels whose content is bounded by each transfer's credit.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use curl::easy::Easy2;
-use curl::multi::{Easy2Handle, Multi, MultiWaker};
+use curl::multi::{Easy2Handle, Multi};
 use tokio::time::Instant;
 
+use super::bell::Bell;
 use super::handler::Body;
 use super::queue::{Queue, Standing};
 use super::setup::LastAsked;
@@ -44,37 +44,38 @@ const CLEAR_CONNECTIONS_AND_NAMES: std::ffi::c_long = (1 << 1) | CLEAR_NAMES;
 pub(super) fn spawn(
     options: Options,
     commands: Receiver<Command>,
-    asleep: Arc<AtomicBool>,
-) -> Result<(MultiWaker, JoinHandle<()>), Error> {
+    bell: Bell,
+) -> Result<JoinHandle<()>, Error> {
     let (ready, started) = channel();
     let thread = thread::Builder::new()
         .name("hs-net".into())
-        .spawn(move || run(options, (commands, asleep), &ready))
+        .spawn(move || run(options, commands, bell, &ready))
         .map_err(|error| Error::setup(format!("starting the network thread: {error}")))?;
-    let waker = started
+    started
         .recv()
         .map_err(|_| Error::setup("the network thread ended at once".into()))??;
-    Ok((waker, thread))
+    Ok(thread)
 }
 
 fn run(
     options: Options,
-    (commands, asleep): (Receiver<Command>, Arc<AtomicBool>),
-    ready: &Sender<Result<MultiWaker, Error>>,
+    commands: Receiver<Command>,
+    bell: Bell,
+    ready: &Sender<Result<(), Error>>,
 ) {
     let _worn = hooks::wear(&options.fingerprint, options.is_single());
     let mut multi = Multi::new();
     let configured = limit(&mut multi, options.connections)
         .map_err(|error| Error::setup(format!("configuring the curl multi handle: {error}")));
     let ready_to_go = configured.is_ok();
-    let _ = ready.send(configured.map(|()| multi.waker()));
+    let _ = ready.send(configured);
     if ready_to_go {
         let sessions = Arc::new(Mutex::new(Sessions::new(&options.fingerprint.tls)));
         Driver {
             multi,
             options,
             commands,
-            asleep,
+            bell,
             asked: LastAsked::default(),
             queue: Queue::new(),
             active: HashMap::new(),
@@ -128,8 +129,8 @@ struct Driver {
     options: Options,
     /// Closed when the last client is gone.
     commands: Receiver<Command>,
-    /// Whether a command has to be followed by a wakeup.
-    asleep: Arc<AtomicBool>,
+    /// Rings when there are some, if it waits.
+    bell: Bell,
     /// What requests show over HTTP/2.
     asked: LastAsked,
     /// What has to be started yet.
@@ -156,7 +157,7 @@ impl Driver {
             self.wake_orphans();
             self.collect();
             // An empty first look means that nothing is waiting in a socket: what has come so far is passed on, and
-            // then the thread may sleep. The look may swallow a wakeup, hence the commands are drained again.
+            // then the thread may sleep.
             let busy = self
                 .multi
                 .poll(&mut [], Duration::ZERO)
@@ -166,14 +167,12 @@ impl Driver {
             if !busy {
                 // There may be room that only the connection of a new transfer has told of.
                 self.start_waiting();
-                // Commands that were sent before this were not followed by a wakeup.
-                self.asleep.store(true, Ordering::SeqCst);
+                self.bell.listen();
                 if !self.obey() {
                     return;
                 }
                 let longest = if self.queue.is_empty() { WAIT } else { LOOK };
-                let _ = self.multi.poll(&mut [], longest);
-                self.asleep.store(false, Ordering::SeqCst);
+                let _ = self.bell.wait(&self.multi, longest);
             }
         }
     }

@@ -9,6 +9,7 @@
 
 #![allow(unsafe_code, reason = "libcurl, nghttp2 and BoringSSL are C")]
 
+mod bell;
 mod driver;
 mod error;
 mod handler;
@@ -28,14 +29,13 @@ mod trace;
 use std::io;
 use std::net::{IpAddr, UdpSocket};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
-use curl::multi::MultiWaker;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
@@ -43,6 +43,7 @@ use crate::fingerprint::headers::Places;
 use crate::fingerprint::{Fingerprint, names, schema};
 use crate::http::{Head, Protocol};
 
+use bell::Bell;
 pub use error::Error;
 use line::Line;
 pub use route::{Proxies, Route};
@@ -230,10 +231,8 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     /// `None` only while dropping.
     commands: Mutex<Option<Sender<Command>>>,
-    /// Interrupts the driver's wait.
-    waker: Option<MultiWaker>,
-    /// Whether the driver waits, or is about to: a command that it would not see has to be followed by a wakeup.
-    asleep: Arc<AtomicBool>,
+    /// Ends the driver's wait.
+    bell: Bell,
     /// The driver; `None` while dropping.
     thread: Option<JoinHandle<()>>,
     /// Number of the next transfer.
@@ -256,12 +255,11 @@ impl Client {
             window,
             ..options
         };
-        let asleep = Arc::new(AtomicBool::new(false));
-        let (waker, thread) = driver::spawn(options, receiver, Arc::clone(&asleep))?;
+        let bell = Bell::new()?;
+        let thread = driver::spawn(options, receiver, bell.clone())?;
         Ok(Self(Arc::new(Inner {
             commands: Mutex::new(Some(commands)),
-            waker: Some(waker),
-            asleep,
+            bell,
             thread: Some(thread),
             next: AtomicUsize::new(0),
             window,
@@ -301,23 +299,12 @@ impl Client {
 }
 
 impl Inner {
-    /// Send first, wake second, and only a driver that waits: it drains its commands after every wait, and once more after it
-    /// has said that it is about to.
     fn send(&self, command: Command) {
         let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        if commands
-            .as_ref()
-            .is_some_and(|commands| commands.send(command).is_ok())
-            && self.asleep.swap(false, Ordering::SeqCst)
+        if let Some(commands) = commands.as_ref()
+            && commands.send(command).is_ok()
         {
-            self.wake();
-        }
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = &self.waker {
-            // It can only fail for a multi handle that is gone, and then nobody waits.
-            let _ = waker.wakeup();
+            self.bell.ring();
         }
     }
 }
@@ -328,7 +315,7 @@ impl Drop for Inner {
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        self.wake();
+        self.bell.ring();
         if let Some(thread) = self.thread.take() {
             // A panic of the driver has already been reported by its transfers' ends.
             let _ = thread.join();
