@@ -29,6 +29,10 @@ impl fmt::Display for Protocol {
     }
 }
 
+/// Connections that a browser opens to one host over HTTP/1.1: Chromium's `kMaxSocketsPerGroup`, Firefox's
+/// `network.http.max-persistent-connections-per-server`.
+pub const BROWSER_CONNECTIONS: usize = 6;
+
 /// The versions of the Internet Protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IpVersion {

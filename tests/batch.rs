@@ -395,10 +395,33 @@ fn files_wait_for_their_turn_where_a_host_takes_one_request_at_a_time() {
     let names = ["a.bin", "b.bin", "c.bin", "d.bin"];
     let lines = names.map(|name| site.url(&format!("/{name}?size={size}&limit=2000000")));
     let list = list(&hs, &lines.join("\n"));
-    let done = hs.run(&["--stall-timeout", "2", "-i", &list]).exits(0);
+    let patience = ["--stall-timeout", "2", "--give-up-after", "2"];
+    let done = hs.run(&[&patience[..], &["-i", &list]].concat()).exits(0);
     assert!(!done.stderr.contains("stalled"), "{}", done.stderr);
     for name in names {
         hs.assert_file(name, &bytes_of(&format!("/{name}"), size));
     }
     assert_eq!(site.settle().connections().len(), 1, "connections");
+}
+
+#[test]
+fn files_wait_for_a_connection_over_http1_and_lose_nothing_by_it() {
+    // Each takes longer than anybody may be silent, but for a short one, which says that others may be; three wait for one of
+    // the first six to end.
+    let site = Site::new(Via::Http1);
+    let hs = Hs::trusting(&site);
+    let size = 3_000_000;
+    let names: Vec<_> = (0..8).map(|n| format!("{n}.bin")).collect();
+    let line = |name: &String| site.url(&format!("/{name}?size={size}&limit=1000000"));
+    let mut lines = vec![site.url("/short.bin?size=1000")];
+    lines.extend(names.iter().map(line));
+    let list = list(&hs, &lines.join("\n"));
+    let limits = ["--stall-timeout", "2", "--give-up-after", "2"];
+    let arguments = ["--min-chunk-mb", "8", "-i", &list];
+    hs.run(&[&limits[..], &arguments[..]].concat()).exits(0);
+    for name in &names {
+        hs.assert_file(name, &bytes_of(&format!("/{name}"), size));
+    }
+    assert_eq!(site.settle().exchanges().len(), 9, "{}", site.story());
+    assert_eq!(site.connections().len(), 6, "connections");
 }

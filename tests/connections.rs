@@ -28,6 +28,7 @@ fn bodies_that_are_let_go_leave_no_connection_closed() {
                 kind: Kind::Navigation,
                 places: Places::default(),
                 node: None,
+                patient: false,
             })
         };
         let runtime = tokio::runtime::Builder::new_current_thread()

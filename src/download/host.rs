@@ -9,16 +9,15 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use crate::http::Protocol;
+use crate::http::{BROWSER_CONNECTIONS, Protocol};
 use crate::limit::{self, Aimd};
 use crate::retry::{self, Failure, Policy};
 
 /// Requests that begin at once at a host of which nothing is known; the others follow as it answers.
 const FIRST: usize = 4;
 
-/// Requests that a host soon gets where the user named no number: a browser's limit for HTTP/1.1, whose requests are
-/// connections, and more where they share one.
-const AUTO_HTTP1: usize = 6;
+/// Requests that a host soon gets where the user named no number and they share a connection. Over HTTP/1.1, where they are
+/// connections, it is a browser's limit.
 const AUTO_HTTP2: usize = 8;
 
 /// The most that a host gets where the user named no number and throughput grows with it.
@@ -78,7 +77,7 @@ impl Gate {
         match protocol {
             Protocol::Http10 | Protocol::Http11 => {
                 let usual = if self.automatic {
-                    AUTO_HTTP1
+                    BROWSER_CONNECTIONS
                 } else {
                     usize::MAX
                 };

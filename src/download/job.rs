@@ -12,7 +12,7 @@ use crate::Error;
 use crate::answer::{Ranges, Refusal};
 use crate::entity::Entity;
 use crate::hash::Checksum;
-use crate::net::{Client, Transfer};
+use crate::net::{Client, Transfer, Turn};
 use crate::range::{ByteRange, RangeSet};
 use crate::report::{Level, Update};
 use crate::resolve::checksum::Found;
@@ -42,6 +42,8 @@ pub(super) struct Job<'a> {
     pub(super) no_ranges: Cell<bool>,
     /// When the last byte came, or something that explains why none did.
     life: Cell<Instant>,
+    /// When the last first request was made, and whether its turn has come.
+    asked: RefCell<Option<(Instant, Turn)>>,
     /// How many wait for something of our own, such as a slow disk.
     holds: Cell<usize>,
     /// The server fails conditions that hold: none is sent any more, what the answers say is compared all the same.
@@ -96,6 +98,7 @@ impl<'a> Job<'a> {
             disguised: Cell::new(false),
             no_ranges: Cell::new(false),
             life: Cell::new(Context::now()),
+            asked: RefCell::default(),
             holds: Cell::new(0),
             no_conditions: Cell::new(false),
             overlong: Cell::new(false),
@@ -149,7 +152,8 @@ impl<'a> Job<'a> {
             if self.holds.get() > 0 {
                 self.note_life();
             }
-            let left = patience.saturating_sub(Context::now() - self.life.get());
+            let silent = Context::now() - self.life.get();
+            let left = patience.saturating_sub(silent.saturating_sub(self.waited()));
             if left.is_zero() {
                 return Problem {
                     failure: Failure::Network(Fault::Stall),
@@ -163,6 +167,24 @@ impl<'a> Job<'a> {
     /// Notes that a byte came, or something that explains why none did.
     pub(super) fn note_life(&self) {
         self.life.set(Context::now());
+    }
+
+    /// Notes that a request is made, which may wait for its turn.
+    pub(super) fn asks(&self, turn: Turn) {
+        self.life.set(self.life.get() + self.waited());
+        self.asked.replace(Some((Context::now(), turn)));
+    }
+
+    /// How long the last first request has waited for its turn since the last byte came.
+    fn waited(&self) -> Duration {
+        let asked = self.asked.borrow();
+        let Some((asked, turn)) = &*asked else {
+            return Duration::ZERO;
+        };
+        let came = turn.came().map(tokio::time::Instant::into_std);
+        let since = self.life.get().max(*asked);
+        came.unwrap_or_else(Context::now)
+            .saturating_duration_since(since)
     }
 
     /// Notes that no byte can come while the result lives, for reasons of our own.

@@ -153,6 +153,7 @@ impl Context {
             source,
             stall: self.stall,
             now: Self::wall_clock(),
+            asks: None,
         }
     }
 
@@ -265,9 +266,11 @@ pub async fn bring(context: &Context, id: usize, source: Source) -> Result<Broug
         .as_ref()
         .map(|part| earlier(&part.identity().entity, &part.done()));
     let opening = job.open(left.as_ref()).await?;
-    context
-        .doors
-        .speaks(&job.source.url, opening.resource.protocol);
+    context.doors.speaks(
+        &job.source.url,
+        opening.resource.protocol,
+        opening.resource.entity.length,
+    );
     let check = Check::new(context, &job.source, &opening.resource);
     let name = claim.settle(&opening.resource.name);
     if let Some(path) = finished(&job, &check, &opening.resource, &name, part.is_some()).await? {

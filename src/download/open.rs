@@ -93,8 +93,10 @@ enum Next {
 impl Tries<'_> {
     /// Makes the request once. The outer error: the user wants to stop, or nothing has come for too long.
     async fn ask(&self, client: &Client) -> Result<Result<Opening, Problem>, Error> {
+        let asks = |turn| self.job.asks(turn);
         let visit = Visit {
             client,
+            asks: Some(&asks),
             ..self.job.context.visit(&self.job.source)
         };
         tokio::select! {

@@ -60,9 +60,11 @@ pub async fn preview(context: &Context, id: usize, source: Source) -> Result<Pre
     let _door = context.doors.enter(&source.url).await;
     let job = Job::new(context, id, source);
     let opening = job.open(None).await?;
-    context
-        .doors
-        .speaks(&job.source.url, opening.resource.protocol);
+    context.doors.speaks(
+        &job.source.url,
+        opening.resource.protocol,
+        opening.resource.entity.length,
+    );
     let resource = opening.resource;
     // The body is not wanted; the connection may be for something else.
     drop(opening.transfer);

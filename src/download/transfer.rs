@@ -138,6 +138,7 @@ impl File<'_> {
                 .node
                 .get()
                 .filter(|_| self.pinned.get() && place.mirror.is_none()),
+            patient: false,
         }
     }
 

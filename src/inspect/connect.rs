@@ -98,6 +98,7 @@ pub(super) fn request(server: &Server, kind: Kind, places: &Places) -> Request {
         url: format!("https://localhost:{}/", server.port()),
         kind,
         node: None,
+        patient: false,
         places: places.clone(),
     }
 }

@@ -21,6 +21,7 @@ use super::queue::{Queue, Standing};
 use super::setup::LastAsked;
 use super::tls::sessions::{Sessions, Shared};
 use super::{Command, Connections, Error, Event, Id, Options, hooks, setup};
+use crate::http::BROWSER_CONNECTIONS;
 use crate::retry::Fault;
 
 /// Longest single wait; libcurl shortens it to its next timer, the waker to nothing.
@@ -81,6 +82,7 @@ fn run(
             active: HashMap::new(),
             most: HashMap::new(),
             old_hosts: HashSet::new(),
+            http1: HashSet::new(),
             sessions,
             round: 0,
         }
@@ -141,6 +143,8 @@ struct Driver {
     most: HashMap<String, usize>,
     /// Hosts that refused a request over HTTP/2 because they want HTTP/1.1 for it (RFC 9113 §7).
     old_hosts: HashSet<String>,
+    /// Hosts that have answered over HTTP/1.1.
+    http1: HashSet<String>,
     /// What connections may resume.
     sessions: Shared,
     /// Counts the loop's rounds, to age parts of blocks.
@@ -213,9 +217,22 @@ impl Driver {
     }
 
     fn has_room(&self, body: &Body) -> bool {
+        let authority = body.authority();
+        if body.request().patient && self.speaks_http1(authority) {
+            let active = self.active.values().map(Easy2Handle::get_ref);
+            let alike = active.filter(|it| it.request().patient && it.authority() == authority);
+            return alike.count() < BROWSER_CONNECTIONS;
+        }
         !self.options.is_single()
             || body.request().node.is_some()
             || !standing(&self.active, &self.most, body).is_full()
+    }
+
+    /// Whether a host is known to, by an answer that has ended or is under way.
+    fn speaks_http1(&self, authority: &str) -> bool {
+        let mut active = self.active.values().map(Easy2Handle::get_ref);
+        self.http1.contains(authority)
+            || active.any(|it| it.authority() == authority && it.came_over_http1())
     }
 
     /// Gives a request a connection of its own if its turn would not come.
@@ -287,6 +304,10 @@ impl Driver {
             let authority = handle.get_ref().authority();
             // For one that takes none now a request waits on its connection.
             self.most.insert(authority.to_owned(), most.max(1));
+        }
+        let body = handle.get_ref();
+        if body.came_over_http1() && !self.http1.contains(body.authority()) {
+            self.http1.insert(body.authority().to_owned());
         }
         hooks::forget(handle.raw().cast());
         self.multi.remove2(handle).ok()

@@ -119,6 +119,11 @@ impl Body {
         self.direct = true;
     }
 
+    /// Whether it was answered over HTTP/1.1.
+    pub(super) fn came_over_http1(&self) -> bool {
+        !self.is_unanswered() && !self.framed
+    }
+
     /// Whether no head has come.
     fn is_unanswered(&self) -> bool {
         self.head.is_some()

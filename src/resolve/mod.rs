@@ -25,7 +25,7 @@ use crate::answer::{self, First, Meaning, Ranges, Refusal};
 use crate::coding;
 use crate::entity::Entity;
 use crate::http::{Head, Protocol};
-use crate::net::{self, Client, Event, Kind, Request, Transfer};
+use crate::net::{self, Client, Event, Kind, Request, Transfer, Turn};
 use crate::page;
 use crate::range::ByteRange;
 use crate::retry::{Failure, Fault, parse_retry_after};
@@ -120,6 +120,8 @@ pub struct Visit<'a> {
     pub stall: Duration,
     /// Seconds since 1970.
     pub now: u64,
+    /// Is told of each request, if these may wait for those of other files.
+    pub asks: Option<&'a dyn Fn(Turn)>,
 }
 
 /// Makes the first request of a download and reads the head of its answer.
@@ -325,7 +327,11 @@ async fn arrive(visit: &Visit<'_>, start: &Url, asked: &Asked<'_>) -> Result<Arr
             kind: asked.kind,
             places,
             node: None,
+            patient: visit.asks.is_some(),
         });
+        if let Some(asks) = visit.asks {
+            asks(transfer.turn());
+        }
         let head = part::head_within(visit.stall, &mut transfer).await?;
         visit.session.learn(&url, &head, visit.now)?;
         if !matches!(head.status, 301 | 302 | 303 | 307 | 308) {
