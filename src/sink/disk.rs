@@ -9,15 +9,29 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rustix::fs::{
     Advice, CWD, FallocateFlags, OFlags, RenameFlags, fadvise, fallocate, renameat_with, statvfs,
 };
 use rustix::io::Errno;
+use tokio::time::Instant;
 
 use super::{Error, trip};
 use crate::name::numbered;
 use crate::resume::flags;
+
+/// File systems whose `syncfs` writes and flushes all, and tells of errors: ext4 and its elders, XFS, btrfs, and memory. Not
+/// overlays, which do not pass errors on, nor FUSE, whose daemons are not told.
+const KNOWN: [rustix::fs::FsWord; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994];
+
+/// So many files are worth it.
+const SEVERAL: usize = 4;
+
+/// What a sync of one file takes at most, even on a slow disk.
+const SLOW: Duration = Duration::from_millis(30);
 
 /// How often a part that is renamed away between opening and locking is opened anew.
 const ATTEMPTS: usize = 16;
@@ -93,6 +107,44 @@ pub(super) fn reserve(file: &File, length: u64) -> io::Result<()> {
         }
         other => Ok(other?),
     }
+}
+
+/// Makes what several files in `dir` hold durable at once; false if nothing is known of it, and each has to be synced. `files`:
+/// that which was opened first stands first.
+///
+/// To sync them one by one has the disk flush its cache for each, which on many takes milliseconds. `syncfs` has it flushed
+/// once, and in turn waits for what others have to write in that file system: where that takes too long, it is not done again.
+pub(super) fn sync_together(dir: &Path, files: &[&File]) -> bool {
+    static TELLS: LazyLock<bool> =
+        LazyLock::new(|| tells_of_errors(&rustix::system::uname().release().to_string_lossy()));
+    static OTHERS_WRITE: AtomicBool = AtomicBool::new(false);
+    let Some(first) = files.first() else {
+        return true;
+    };
+    if files.len() < SEVERAL || OTHERS_WRITE.load(Ordering::Relaxed) || !*TELLS {
+        return false;
+    }
+    let is_known = rustix::fs::fstatfs(first).is_ok_and(|it| KNOWN.contains(&it.f_type));
+    let device = |file: &&File| file.metadata().ok().map(|it| it.dev());
+    let one = device(first);
+    if !is_known || one.is_none() || files.iter().any(|file| device(file) != one) {
+        return false;
+    }
+    let began = Instant::now();
+    // It tells of errors since this file was opened, hence of those of all the others.
+    let synced = trip(dir).and_then(|()| Ok(rustix::fs::syncfs(first)?));
+    let each = u32::try_from(files.len()).unwrap_or(u32::MAX);
+    if began.elapsed() > SLOW * each {
+        OTHERS_WRITE.store(true, Ordering::Relaxed);
+    }
+    synced.is_ok()
+}
+
+/// Whether `syncfs` tells of what could not be written, as it does since Linux 5.8.
+fn tells_of_errors(release: &str) -> bool {
+    let mut numbers = release.split(|it: char| !it.is_ascii_digit());
+    let mut next = || numbers.next().and_then(|it| it.parse::<u32>().ok());
+    (next(), next()) >= (Some(5), Some(8))
 }
 
 /// Tells the system that a file is to be written to the disk, and waits for nothing.
@@ -230,6 +282,37 @@ mod tests {
         assert_eq!(place("3"), at("x (3).tar.gz"));
         assert_eq!(fs::read(at("x.tar.gz")).unwrap(), b"0");
         assert!(!at("x.part").exists());
+    }
+
+    #[test]
+    fn files_are_synced_together_if_there_are_several_of_one_file_system() {
+        let dir = tempfile::tempdir().unwrap();
+        let files: Vec<_> = (0..SEVERAL)
+            .map(|nth| File::create(dir.path().join(nth.to_string())).unwrap())
+            .collect();
+        let mut files: Vec<_> = files.iter().collect();
+        let elsewhere = File::open("/proc/self/stat").unwrap();
+        assert!(sync_together(dir.path(), &[]));
+        assert!(!sync_together(dir.path(), &files[1..]));
+        files.push(&elsewhere);
+        assert!(!sync_together(dir.path(), &files));
+        files.reverse();
+        assert!(!sync_together(dir.path(), &files));
+    }
+
+    #[test]
+    fn kernels_tell_of_errors_since_5_8() {
+        for (release, tells) in [
+            ("5.10.0-28-amd64", true),
+            ("5.8.0", true),
+            ("6.1.0-rc1", true),
+            ("10.0", true),
+            ("5.7.19", false),
+            ("4.18.0-553.el8", false),
+            ("unheard of", false),
+        ] {
+            assert_eq!(tells_of_errors(release), tells, "{release}");
+        }
     }
 
     #[test]

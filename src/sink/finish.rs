@@ -5,7 +5,7 @@
 //! wrong with one is nobody else's. Small files are hashed here too, which takes less than to tell another thread of it. All of
 //! this blocks; who waits for whom is in [`together`](super::together).
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,6 +47,7 @@ pub(super) type Tried = (Option<PathBuf>, Vec<Checksum>);
 /// Where the part is now.
 pub(super) fn one(part: &Complete) -> Result<PathBuf, Error> {
     check(&part.ledger)?;
+    sync(&part.ledger)?;
     let path = give_name(part)?;
     seal(&part.ledger, &mut None)?;
     Ok(path)
@@ -56,13 +57,14 @@ pub(super) fn one(part: &Complete) -> Result<PathBuf, Error> {
 pub(super) fn all(parts: &[(Complete, Trial)]) -> Vec<Result<Tried, Error>> {
     let tried = parts.iter().map(|(part, trial)| examine(part, trial));
     let tried: Vec<_> = tried.collect();
-    for ((part, _), tried) in parts.iter().zip(&tried) {
-        if matches!(tried, Ok((true, _))) {
-            disk::begin_to_write(&part.ledger.file);
-        }
-    }
+    let right = parts.iter().zip(&tried);
+    let right = right.filter(|(_, tried)| matches!(tried, Ok((true, _))));
+    let durable = sync_together(right.map(|((part, _), _)| &*part.ledger));
     let named = parts.iter().zip(tried).map(|((part, _), tried)| {
         let (is_right, checksums) = tried?;
+        if is_right && !durable {
+            sync(&part.ledger)?;
+        }
         let path = is_right.then(|| give_name(part)).transpose()?;
         Ok((path, checksums))
     });
@@ -108,10 +110,28 @@ fn check(ledger: &Ledger) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes the bytes durable, and only then lets them have the name.
-fn give_name(Complete { ledger, place }: &Complete) -> Result<PathBuf, Error> {
+/// Makes the bytes of several durable at once. If that cannot be, it is only begun, and each has to be synced.
+fn sync_together<'a>(parts: impl Iterator<Item = &'a Ledger>) -> bool {
+    let mut parts: Vec<&Ledger> = parts.collect();
+    parts.sort_by_key(|part| part.opened);
+    let files: Vec<&File> = parts.iter().map(|part| &*part.file).collect();
+    let done = parts
+        .first()
+        .is_none_or(|part| disk::sync_together(&part.dir, &files));
+    if !done {
+        files.into_iter().for_each(disk::begin_to_write);
+    }
+    done
+}
+
+/// Makes the bytes durable.
+fn sync(ledger: &Ledger) -> Result<(), Error> {
     let synced = trip(&ledger.path).and_then(|()| ledger.file.sync_data());
-    synced.map_err(|e| ledger.error("sync", 0, e))?;
+    synced.map_err(|e| ledger.error("sync", 0, e))
+}
+
+/// Lets a part whose bytes are durable have its name.
+fn give_name(Complete { ledger, place }: &Complete) -> Result<PathBuf, Error> {
     let moved = match place {
         Place::Free => disk::move_to_free_name(&ledger.path, &ledger.dir, &ledger.name),
         Place::Over => move_over(ledger),

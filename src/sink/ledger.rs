@@ -71,6 +71,8 @@ pub(super) struct Ledger {
     pub(super) path: PathBuf,
     /// The part, open for reading and writing. Its lock ends with it.
     pub(super) file: Arc<File>,
+    /// When that was opened.
+    pub(super) opened: Instant,
     /// Published with every change of the books or the era, and in their order.
     pub(super) progress: watch::Sender<Progress>,
     /// A subset of what is written, known to be on stable storage.
@@ -143,6 +145,7 @@ impl Ledger {
             dir,
             name,
             file: Arc::new(file),
+            opened: Instant::now(),
             progress: watch::Sender::new(progress),
             durable: Mutex::new(Durable {
                 ranges: durable,

@@ -21,7 +21,7 @@ use super::Error;
 use super::finish::{self, Complete, Trial, Tried};
 
 /// Files that a thread takes at most.
-const TOGETHER: usize = 16;
+const TOGETHER: usize = 32;
 
 /// Threads at most.
 const THREADS: usize = 8;
