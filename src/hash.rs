@@ -215,6 +215,12 @@ impl Hasher {
         Hasher { running }
     }
 
+    /// Whether nothing is computed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
     /// Feeds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         for (_, state) in &mut self.running {

@@ -108,6 +108,12 @@ impl Reporter {
         }
     }
 
+    /// Whether anything is shown to anybody.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        !self.faces.is_empty()
+    }
+
     /// Whether so much waits to be shown that whoever sends should take a breath, so that the wait does not fill the memory.
     #[must_use]
     pub fn is_behind(&self) -> bool {
