@@ -188,6 +188,7 @@ impl Part {
     /// [`Error`] if the part cannot be read back.
     pub async fn agrees(&self, offset: u64, bytes: Bytes) -> Result<bool, Error> {
         self.run(move |ledger| {
+            ledger.settle()?;
             let range = ByteRange::new(offset, offset + bytes.len() as u64);
             for known in ledger
                 .done()
@@ -301,6 +302,7 @@ impl Part {
     pub async fn reject(self) -> Result<PathBuf, Error> {
         self.run(|ledger| {
             ledger.close();
+            ledger.settle()?;
             let control = control_path(&ledger.dir, &ledger.name);
             let target = ledger.dir.join(format!("{}.corrupt", ledger.name));
             disk::remove(&control)
@@ -509,8 +511,8 @@ mod tests {
         assert!(matches!(error, Error::Incomplete { have, need, .. } if (have, need) == expected));
         assert_eq!(names(dir.path()), ["a.bin.part"]);
         // Complete by the books, but somebody has cut the file.
-        let part = Part::create(dir.path(), "b.bin", &identity(Some(100), "1")).unwrap();
-        fill(&part, &content(100, 0), 0, 100).await;
+        let part = Part::create(dir.path(), "b.bin", &identity(Some(MIB), "1")).unwrap();
+        fill(&part, &content(MIB, 0), 0, MIB).await;
         fs::write(part.path(), "short").unwrap();
         let error = part.commit(Place::Free).await.unwrap_err();
         assert!(matches!(error, Error::Incomplete { have: 5, .. }));
@@ -594,7 +596,7 @@ mod tests {
         part.restart(&new).await.unwrap();
         assert!(part.done().is_empty());
         assert_eq!(fs::metadata(part.path()).unwrap().len(), 0);
-        assert!(!part.ledger.put(era, 0, b"late").unwrap());
+        assert!(!part.ledger.put(era, 0, &Bytes::from("late")).unwrap());
         assert!(part.done().is_empty());
         assert_eq!(names(dir.path()), ["a.bin.part"]);
         fill(&part, &content(2 * MIB, 9), 0, 2 * MIB).await;

@@ -92,6 +92,7 @@ fn examine(part: &Complete, trial: &Trial) -> Result<(bool, Vec<Checksum>), Erro
 /// Checks that all bytes are there and none beyond, and that it stays like that.
 fn check(ledger: &Ledger) -> Result<(), Error> {
     ledger.close();
+    ledger.settle()?;
     let fail = |e| ledger.error("inspect", 0, e);
     let done = ledger.done();
     let inspected = trip(&ledger.path).and_then(|()| ledger.file.metadata());

@@ -50,6 +50,7 @@ pub(super) async fn growing(
         }
         let end = now.length.map_or(now.frontier, |l| l.min(now.frontier));
         if run.position < end {
+            ledger.settle()?;
             match run.step_aside(&ledger.file, end).await {
                 Ok(further) => run = further,
                 // A restart has truncated the file meanwhile; the next turn begins anew.

@@ -1,14 +1,15 @@
 //! The open part file and the books kept about it: which bytes are written, which of them are journalled, which durable.
 //!
 //! Functions that touch the disk block and are called from the blocking pool, or for a [small](SMALL) file at once. There
-//! are four locks, always taken in this order: `durable` (held for a whole checkpoint, so there is one at a time), `era`
+//! are five locks, always taken in this order: `durable` (held for a whole checkpoint, so there is one at a time), `era`
 //! (read by every write for as long as it lasts, so that a restart waits for the writes before it and shuts out the late
 //! ones), `books` (held for microseconds, or while the control file is made or renamed, and never while anything is
-//! synced), `identity`.
+//! synced), and of the last two either: `identity`, `kept`.
 //!
-//! What is claimed always lags behind what is true: a range enters the books after its bytes were handed to the system,
-//! the journal after that, and the durable set after a sync that began later still.
+//! What is claimed always lags behind what is true: a range enters the books after its bytes were handed to the system
+//! or [kept](KEPT), the journal when no more are kept, and the durable set after a sync that began later still.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -39,6 +41,10 @@ const SYNC_AFTER: Duration = Duration::from_secs(2);
 /// A file of up to so many bytes is written on the spot: to hand each block to a thread of the blocking pool, and to be woken by
 /// it, takes several times as long. No room is taken for it in advance, and it is hashed when all of it is there.
 pub(super) const SMALL: u64 = 256 << 10;
+
+/// Of a file of up to so many bytes the blocks are kept in memory until all are there, or anything is to be made of them: the
+/// thread that syncs the file writes them too. The flow has enough to do while thousands of such files come.
+pub(super) const KEPT: u64 = 64 << 10;
 
 /// How far the file has come; what those who follow it are woken by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +89,8 @@ pub(super) struct Ledger {
     books: Mutex<Books>,
     /// What the bytes of this era are bytes of.
     identity: Mutex<Identity>,
+    /// Blocks that are in the books, but not in the file yet, with their offsets.
+    kept: Mutex<VecDeque<(u64, Bytes)>>,
 }
 
 #[derive(Debug)]
@@ -155,6 +163,7 @@ impl Ledger {
             era: RwLock::new(0),
             books: Mutex::new(Books::new(done, journal)),
             identity: Mutex::new(identity),
+            kept: Mutex::default(),
         }
     }
 
@@ -172,19 +181,23 @@ impl Ledger {
         self.progress.send_modify(|p| p.length = Some(length));
     }
 
-    /// Writes a block of the given era; one of an earlier era is dropped. Says whether a checkpoint is due, which is
-    /// then the caller's to make.
-    pub(super) fn put(&self, number: u64, offset: u64, block: &[u8]) -> Result<bool, Error> {
+    /// Writes a block of the given era, or keeps it; one of an earlier era is dropped. Says whether a checkpoint is due, which
+    /// is then the caller's to make.
+    pub(super) fn put(&self, number: u64, offset: u64, block: &Bytes) -> Result<bool, Error> {
         let era = self.era.read().unwrap_or_else(PoisonError::into_inner);
         if *era != number {
             return Ok(false);
         }
-        let written = trip(&self.path).and_then(|()| self.file.write_all_at(block, offset));
-        written.map_err(|source| {
-            let length = self.identity().entity.length;
-            let left = length.map(|length| length.saturating_sub(self.done().len()));
-            self.error("write to", left.unwrap_or(block.len() as u64), source)
-        })?;
+        let length = self.progress.borrow().length;
+        if length.is_some_and(|length| length <= KEPT) {
+            locked(&self.kept).push_back((offset, block.clone()));
+        } else {
+            self.write(offset, block).map_err(|source| {
+                let length = self.identity().entity.length;
+                let left = length.map(|length| length.saturating_sub(self.done().len()));
+                self.error("write to", left.unwrap_or(block.len() as u64), source)
+            })?;
+        }
         let range = ByteRange::new(offset, offset + block.len() as u64);
         let mut books = locked(&self.books);
         books.enter(range);
@@ -201,6 +214,29 @@ impl Ledger {
             return Err(failure);
         }
         Ok(books.checkpoint_due(Instant::now()))
+    }
+
+    /// Writes what was kept. What cannot be written is kept on.
+    pub(super) fn settle(&self) -> Result<(), Error> {
+        self.write_kept().map_err(|source| {
+            let kept = locked(&self.kept);
+            let need = kept.iter().map(|(_, block)| block.len() as u64).sum();
+            self.error("write to", need, source)
+        })
+    }
+
+    fn write_kept(&self) -> io::Result<()> {
+        let mut kept = locked(&self.kept);
+        while let Some((offset, block)) = kept.front() {
+            self.write(*offset, block)?;
+            kept.pop_front();
+        }
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, block: &[u8]) -> io::Result<()> {
+        trip(&self.path)?;
+        self.file.write_all_at(block, offset)
     }
 
     /// Claims what is new, without a sync.
@@ -245,6 +281,7 @@ impl Ledger {
         *era += 1;
         *locked(&self.identity) = identity.clone();
         *locked(&self.books) = Books::new(RangeSet::new(), None);
+        locked(&self.kept).clear();
         self.progress.send_replace(Progress {
             era: *era,
             frontier: 0,
@@ -275,6 +312,7 @@ impl Ledger {
             books.since_sync = 0;
             books.done.clone()
         };
+        self.settle()?;
         match trip(&self.path).and_then(|()| self.file.sync_data()) {
             Ok(()) if !durable.lost => durable.ranges = done,
             Ok(()) => {}
@@ -297,6 +335,7 @@ impl Ledger {
         let draft = Draft::write_through(&self.dir, &self.name, &self.identity(), durable)?;
         {
             let mut books = locked(&self.books);
+            self.write_kept()?;
             let written = if lost { durable } else { &books.done };
             let journal = draft.publish(written)?;
             books.claims = match lost {
@@ -310,6 +349,7 @@ impl Ledger {
 
     /// Claims what is written and not claimed yet. The first claim makes the control file, unless a checkpoint is about to.
     fn claim(&self, books: &mut Books) -> io::Result<()> {
+        self.write_kept()?;
         match &mut books.claims {
             Claims::Nowhere if books.syncing || books.unsaved.is_empty() => return Ok(()),
             Claims::Nowhere => {
