@@ -23,7 +23,7 @@
 //!
 //! Nothing here locks, syncs data or knows HTTP; that is the sink's part.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -74,7 +74,7 @@ pub struct Found {
 /// that cannot be read is as good as none. Reads every control file in `dir`.
 #[must_use]
 pub fn find(dir: &Path, url: &str) -> Option<Found> {
-    Leftovers::scan(dir).0.remove(url)
+    Leftovers::scan(dir).found.remove(url)
 }
 
 /// What lies about in a directory when a run begins: the name under which each URL was left.
@@ -82,19 +82,42 @@ pub fn find(dir: &Path, url: &str) -> Option<Found> {
 /// Only a hint, which may be out of date: [`read`] tells what can be trusted. It spares a run of many files to read all
 /// control files for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Leftovers(HashMap<String, Found>);
+pub struct Leftovers {
+    /// By URL.
+    found: HashMap<String, Found>,
+    /// The names of files that have a control file or a draft, good or not; `None` if the directory could not be read.
+    claimed: Option<HashSet<String>>,
+}
 
 impl Leftovers {
     /// Reads every control file in `dir`. Of several of one URL that with the most bytes counts.
     #[must_use]
     pub fn scan(dir: &Path) -> Self {
         let mut found = HashMap::<String, Found>::new();
-        for name in fs::read_dir(dir).into_iter().flatten() {
-            let Some(next) = name.ok().and_then(|entry| {
-                let file = entry.file_name();
-                let name = file.to_str()?.strip_suffix(".part.json")?;
-                read_any(dir, name)
-            }) else {
+        let entries = match fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(error) => {
+                let is_missing = error.kind() == io::ErrorKind::NotFound;
+                return Self {
+                    found,
+                    claimed: is_missing.then(HashSet::new),
+                };
+            }
+        };
+        let mut claimed = Some(HashSet::new());
+        for entry in entries {
+            let Ok(entry) = entry else {
+                claimed = None;
+                continue;
+            };
+            let file = entry.file_name();
+            let file = file.to_string_lossy();
+            let control = file.strip_suffix(".part.json");
+            let claim = control.or_else(|| file.strip_suffix(".part.new"));
+            if let (Some(name), Some(claimed)) = (claim, &mut claimed) {
+                claimed.insert(name.to_owned());
+            }
+            let Some(next) = control.and_then(|name| read_any(dir, name)) else {
                 continue;
             };
             let url = next.identity.url.clone();
@@ -103,13 +126,20 @@ impl Leftovers {
                 Some(_) | None => drop(found.insert(url, next)),
             }
         }
-        Self(found)
+        Self { found, claimed }
+    }
+
+    /// Whether there was neither a control file nor a draft of one for the file `name`.
+    #[must_use]
+    pub fn are_none_of(&self, name: &str) -> bool {
+        let claimed = self.claimed.as_ref();
+        claimed.is_some_and(|claimed| !claimed.contains(name))
     }
 
     /// What was left of `url`, if anything was.
     #[must_use]
     pub fn of(&self, url: &str) -> Option<&Found> {
-        self.0.get(url)
+        self.found.get(url)
     }
 }
 
@@ -442,6 +472,20 @@ mod tests {
             text += &seal(&Written { boot, written }).unwrap();
         }
         text.into_bytes()
+    }
+
+    #[test]
+    fn what_lies_about_is_known_by_the_name_of_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a.bin.part", "b.bin.part.json", "c.bin.part.new"] {
+            fs::write(dir.path().join(name), "no matter what").unwrap();
+        }
+        let left = Leftovers::scan(dir.path());
+        let alone = ["a.bin", "b.bin", "c.bin", "d.bin"].map(|name| left.are_none_of(name));
+        assert_eq!(alone, [true, false, false, true]);
+        assert!(Leftovers::scan(&dir.path().join("none")).are_none_of("a.bin"));
+        // What could not be read is not known.
+        assert!(!Leftovers::scan(&dir.path().join("a.bin.part")).are_none_of("a.bin"));
     }
 
     #[test]

@@ -487,7 +487,10 @@ async fn prepare(
             part.restart(&identity).await?;
             part
         }
-        None => Part::create(&job.context.destination.dir, name, &identity)?,
+        None => {
+            let Destination { dir, leftovers, .. } = &job.context.destination;
+            Part::create_beside(leftovers, dir, name, &identity)?
+        }
     };
     job.resolved(resource, part.name(), part.done().len(), check.expected());
     Ok(part)

@@ -36,26 +36,28 @@ const SLOW: Duration = Duration::from_millis(30);
 /// How often a part that is renamed away between opening and locking is opened anew.
 const ATTEMPTS: usize = 16;
 
-/// Opens `path` for reading and writing and locks it for as long as the file is open. Says whether it is empty and takes no
-/// room.
+/// What is found where a part is to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing: the file was created.
+    New,
+    /// A file that is empty and takes no room.
+    Empty,
+    /// A file that may hold bytes.
+    Used,
+}
+
+/// Opens `path` for reading and writing and locks it for as long as the file is open.
 ///
 /// `None` if it does not exist and is not to be created. A link, a device, or a file that also has another name is
 /// refused: whoever can write to the directory could otherwise have us write elsewhere.
-pub(super) fn open_locked(path: &Path, create: bool) -> Result<Option<(File, bool)>, Error> {
+pub(super) fn open_locked(path: &Path, create: bool) -> Result<Option<(File, State)>, Error> {
     let fail = |doing, source| Error::new(path, doing, 0, source);
     for _ in 0..ATTEMPTS {
-        let opened = trip(path).and_then(|()| {
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(create)
-                .mode(0o644)
-                .custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK))
-                .open(path)
-        });
-        let file = match opened {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !create => return Ok(None),
+        let (file, is_new) = match trip(path).and_then(|()| open(path, create)) {
+            Ok(Some(opened)) => opened,
+            Ok(None) if create => continue,
+            Ok(None) => return Ok(None),
             Err(error) if is_not_regular(&error) => {
                 return Err(Error::NotRegular { path: path.into() });
             }
@@ -77,7 +79,9 @@ pub(super) fn open_locked(path: &Path, create: bool) -> Result<Option<(File, boo
         match fs::symlink_metadata(path) {
             Ok(named) if (named.dev(), named.ino()) == (held.dev(), held.ino()) => {
                 return match held.nlink() {
-                    1 => Ok(Some((file, held.len() == 0 && held.blocks() == 0))),
+                    1 if is_new => Ok(Some((file, State::New))),
+                    1 if held.len() == 0 && held.blocks() == 0 => Ok(Some((file, State::Empty))),
+                    1 => Ok(Some((file, State::Used))),
                     _ => Err(Error::NotRegular { path: path.into() }),
                 };
             }
@@ -85,6 +89,24 @@ pub(super) fn open_locked(path: &Path, create: bool) -> Result<Option<(File, boo
         }
     }
     Err(Error::Held { path: path.into() })
+}
+
+/// Opens a file, or creates it if it is not there; whether it did. `None` if it does not exist, or did a moment ago.
+fn open(path: &Path, create: bool) -> io::Result<Option<(File, bool)>> {
+    let mut options = OpenOptions::new();
+    let nobody_elses = flags(OFlags::NOFOLLOW | OFlags::NONBLOCK);
+    options.read(true).write(true).mode(0o644);
+    options.custom_flags(nobody_elses);
+    if create {
+        match options.clone().create_new(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            opened => return Ok(Some((opened?, true))),
+        }
+    }
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => Ok(Some((opened?, false))),
+    }
 }
 
 /// Takes the room for a file of `length` bytes without changing its size.

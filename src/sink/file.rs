@@ -13,13 +13,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::disk::State;
 use super::finish::{self, Complete, Place, Trial};
 use super::follow::Hashed;
-use super::ledger::{Ledger, SMALL, disown};
+use super::ledger::{KEPT, Ledger, SMALL, disown};
 use super::{Error, Identity, blocking, disk, follow, together, trip};
 use crate::hash::{Algorithm, Checksum};
 use crate::range::{ByteRange, RangeSet};
-use crate::resume::{self, Draft, control_path, draft_path, part_path};
+use crate::resume::{self, Draft, Leftovers, control_path, draft_path, part_path};
 
 /// A part file, locked. Its control file comes into being with the first claim, see [`FIRST_CLAIM`](super::ledger).
 ///
@@ -89,6 +90,25 @@ impl Part {
     /// [`Error::Held`] if another download has it, [`Error::NoSpace`] if the file does not fit (nothing is left behind
     /// then), [`Error::NotRegular`] if a link or the like is in its place, and others.
     pub fn create(dir: &Path, name: &str, identity: &Identity) -> Result<Self, Error> {
+        Self::make(dir, name, identity, false)
+    }
+
+    /// As [`create`](Part::create), in a directory of which `leftovers` tells what lay there when the run began. Spares thousands
+    /// of small files to look for more.
+    ///
+    /// # Errors
+    /// As [`create`](Part::create).
+    pub fn create_beside(
+        leftovers: &Leftovers,
+        dir: &Path,
+        name: &str,
+        identity: &Identity,
+    ) -> Result<Self, Error> {
+        Self::make(dir, name, identity, leftovers.are_none_of(name))
+    }
+
+    /// `is_alone`: no control file nor draft lay there when the run began.
+    fn make(dir: &Path, name: &str, identity: &Identity, is_alone: bool) -> Result<Self, Error> {
         let path = part_path(dir, name);
         let length = identity.entity.length.unwrap_or(0);
         let opened = match disk::open_locked(&path, true) {
@@ -98,16 +118,22 @@ impl Part {
             }
             opened => opened,
         };
-        let Some((file, is_empty)) = opened? else {
+        let Some((file, state)) = opened? else {
             return Err(Error::Held { path });
         };
-        disown(dir, name).map_err(|e| Error::new(&path, "remove the control file of", 0, e))?;
-        if !is_empty {
+        // Another run, which had the file meanwhile and was killed, could have left a control file and no part. It would vouch
+        // for no more bytes of this one than are there, and these are written from the first on.
+        let is_kept = identity.entity.length.is_some_and(|length| length <= KEPT);
+        let is_alone = is_alone && state == State::New && is_kept;
+        if !is_alone {
+            disown(dir, name).map_err(|e| Error::new(&path, "remove the control file of", 0, e))?;
+            // What a kill may have left, or somebody planted; it was never in force.
+            let _ = disk::remove(&draft_path(dir, name));
+        }
+        if state == State::Used {
             let emptied = trip(&path).and_then(|()| file.set_len(0));
             emptied.map_err(|e| Error::new(&path, "truncate", length, e))?;
         }
-        // What a kill may have left, or somebody planted; it was never in force.
-        let _ = disk::remove(&draft_path(dir, name));
         if length > SMALL
             && let Err(error) = reserve(&file, &path, length, length)
         {
@@ -409,6 +435,83 @@ mod tests {
             part.write(at, block).await.unwrap();
             at = next;
         }
+    }
+
+    #[tokio::test]
+    async fn only_a_new_small_part_is_taken_to_be_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let alone = resume::Leftovers::scan(dir.path());
+        let control = control_path(dir.path(), "a.bin");
+        let create = |length| {
+            fs::write(&control, "planted since").unwrap();
+            let identity = identity(Some(length), "1");
+            drop(Part::create_beside(&alone, dir.path(), "a.bin", &identity).unwrap());
+            control.exists()
+        };
+        assert!(create(3), "nobody looked");
+        assert!(!create(3), "there was a part");
+        fs::remove_file(part_path(dir.path(), "a.bin")).unwrap();
+        assert!(!create(KEPT + 1), "it is not small");
+        let known = resume::Leftovers::scan(dir.path());
+        assert!(known.are_none_of("a.bin"));
+        fs::remove_file(part_path(dir.path(), "a.bin")).unwrap();
+        fs::write(&control, "left").unwrap();
+        let known = resume::Leftovers::scan(dir.path());
+        let identity = identity(Some(3), "1");
+        drop(Part::create_beside(&known, dir.path(), "a.bin", &identity).unwrap());
+        assert!(!control.exists(), "it was known of");
+    }
+
+    /// A small file's bytes are in memory until somebody needs them in the file.
+    #[tokio::test]
+    async fn what_is_kept_of_a_small_file_is_there_for_whoever_looks() {
+        let right = content(3000, 1);
+        let opened = async || {
+            let dir = tempfile::tempdir().unwrap();
+            let part = Part::create(dir.path(), "a.bin", &identity(Some(3000), "1")).unwrap();
+            fill(&part, &right, 1000, 2000).await;
+            fill(&part, &right, 0, 1000).await;
+            assert_eq!(fs::read(part.path()).unwrap(), b"", "nobody has looked");
+            (dir, part)
+        };
+        let (_dir, part) = opened().await;
+        let same = part.agrees(500, right[500..1500].to_vec().into()).await;
+        assert!(same.unwrap());
+        assert!(!part.agrees(500, vec![0; 9].into()).await.unwrap());
+
+        let (dir, part) = opened().await;
+        part.suspend().await.unwrap();
+        drop(part);
+        let part = take_up(dir.path()).await.unwrap();
+        assert_eq!(part.done().frontier(), 2000);
+        let agrees = part.agrees(0, right[..2000].to_vec().into()).await;
+        assert!(agrees.unwrap());
+
+        let (_dir, part) = opened().await;
+        let sums = tokio::spawn(part.hash(&[Algorithm::Md5]));
+        fill(&part, &right, 2000, 3000).await;
+        let mut hasher = Hasher::new(&[Algorithm::Md5]);
+        hasher.update(&right);
+        assert_eq!(sums.await.unwrap().unwrap().checksums, hasher.finish());
+        let path = part.commit(Place::Free).await.unwrap();
+        assert_eq!(fs::read(path).unwrap(), right);
+
+        let (_dir, part) = opened().await;
+        part.restart(&identity(Some(2500), "2")).await.unwrap();
+        fill(&part, &content(2500, 2), 0, 2500).await;
+        let path = part.commit(Place::Free).await.unwrap();
+        assert_eq!(fs::read(path).unwrap(), content(2500, 2));
+    }
+
+    #[tokio::test]
+    async fn where_nothing_is_computed_nothing_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = Part::create(dir.path(), "a.bin", &identity(Some(4 * MIB), "1")).unwrap();
+        fill(&part, &content(4 * MIB, 1), 0, 4 * MIB).await;
+        let cut = fs::File::options().write(true).open(part.path()).unwrap();
+        cut.set_len(0).unwrap();
+        part.hash(&[Algorithm::Md5]).await.unwrap_err();
+        assert_eq!(part.hash(&[]).await.unwrap().checksums, []);
     }
 
     /// Takes up once work in the pool has let go of the lock, as after a kill.
