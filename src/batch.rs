@@ -34,7 +34,7 @@ const FILES: usize = 64;
 
 /// So many places become free before others take them: enough that the network is told of several at once, and few enough that it
 /// has something to do meanwhile.
-const HANDFUL: usize = 8;
+const HANDFUL: usize = 16;
 
 /// Files that may wait for the disk beside them. It serves many in the time of one, so this is what keeps it from holding up
 /// the network; each takes a file descriptor, of which a process has a thousand or so.
