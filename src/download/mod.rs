@@ -39,7 +39,7 @@ use crate::resolve::checksum::Found;
 use crate::resolve::{self, Opening, Resource, Session, Source, Visit};
 use crate::resume::Leftovers;
 use crate::retry::Policy;
-use crate::sink::{self, Existing, Hashed, OnConflict, Part, Place, Sink};
+use crate::sink::{self, Existing, Hashed, OnConflict, Part, Place, Sink, Verified};
 
 pub use doors::Doors;
 pub use host::Hosts;
@@ -343,8 +343,10 @@ impl Filled {
         let (path, verdict) = match hashing {
             None => {
                 let expected = check.expected().or(beside.as_ref().map(|it| &it.checksum));
-                let (path, checksums) = part.verify(place, algorithms, expected).await?;
-                (path, check.judge(checksums, beside))
+                match part.verify(place, algorithms, expected).await? {
+                    Verified::Placed(path, checksums) => (path, check.judge(checksums, beside)),
+                    Verified::Refused(part, wrong) => return Ok(Settled::Wrong(part, wrong)),
+                }
             }
             Some(hashing) => {
                 let hashed = hashing.await;
@@ -355,24 +357,18 @@ impl Filled {
                     hashed = part.hash(algorithms).await?;
                 }
                 let verdict = check.judge(hashed.checksums, beside);
-                match verdict.wrong {
-                    Some(_) => (Err(part), verdict),
-                    None => (Ok(part.commit(place).await?), verdict),
+                if let Some(wrong) = verdict.wrong {
+                    return Ok(Settled::Wrong(part, wrong));
                 }
+                (part.commit(place).await?, verdict)
             }
         };
-        Ok(match (path, verdict.wrong) {
-            (Ok(path), _) => Settled::Complete(Outcome::Complete {
-                path,
-                bytes,
-                checksums: verdict.digests,
-                verified: job.verified(verdict.held),
-            }),
-            (Err(part), Some(wrong)) => Settled::Wrong(part, wrong),
-            (Err(_), None) => {
-                return Err(Error::Internal("a part that is right was refused".into()));
-            }
-        })
+        Ok(Settled::Complete(Outcome::Complete {
+            path,
+            bytes,
+            checksums: verdict.digests,
+            verified: job.verified(verdict.held),
+        }))
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::disk::State;
-use super::finish::{self, Complete, Place, Trial};
+use super::finish::{self, Complete, Place, Trial, Tried};
 use super::follow::Hashed;
 use super::ledger::{KEPT, Ledger, SMALL, disown};
 use super::{Error, Identity, blocking, disk, follow, together, trip};
@@ -30,6 +30,15 @@ use crate::resume::{self, Draft, Leftovers, control_path, draft_path, part_path}
 pub struct Part {
     /// Shared with work in the blocking pool, which may outlive this by moments.
     ledger: Arc<Ledger>,
+}
+
+/// What came of [`Part::verify`].
+#[derive(Debug)]
+pub enum Verified {
+    /// Where the file is, and its checksums.
+    Placed(PathBuf, Vec<Checksum>),
+    /// The part, which stays where it was; the expected checksum, and the one that there is.
+    Refused(Part, (Checksum, Checksum)),
 }
 
 impl Part {
@@ -298,8 +307,8 @@ impl Part {
         done.map_err(|e| self.ledger.error("finish the work on", 0, e))?
     }
 
-    /// As [`commit`](Part::commit), of a [small](Part::is_small) part, with its checksums computed before; where they are not
-    /// what is expected, the part stays, and is given back.
+    /// As [`commit`](Part::commit), of a [small](Part::is_small) part, with its checksums computed before, if the expected one is
+    /// among them or none is expected.
     ///
     /// # Errors
     /// As [`commit`](Part::commit), and if the part cannot be read back.
@@ -308,16 +317,18 @@ impl Part {
         place: Place,
         algorithms: &[Algorithm],
         expected: Option<&Checksum>,
-    ) -> Result<(Result<PathBuf, Self>, Vec<Checksum>), Error> {
+    ) -> Result<Verified, Error> {
         let ledger = Arc::clone(&self.ledger);
         let trial = Trial {
             algorithms: algorithms.to_vec(),
             expected: expected.cloned(),
         };
         let tried = together::put_in_place(Complete { ledger, place }, trial).await;
-        let (path, checksums) =
-            tried.map_err(|e| self.ledger.error("finish the work on", 0, e))??;
-        Ok((path.ok_or(self), checksums))
+        let tried = tried.map_err(|e| self.ledger.error("finish the work on", 0, e))?;
+        Ok(match tried? {
+            Tried::Placed(path, checksums) => Verified::Placed(path, checksums),
+            Tried::Refused(wrong) => Verified::Refused(self, wrong),
+        })
     }
 
     /// Sets a complete file with a wrong checksum aside as `name.corrupt`, replacing an earlier one, and removes the

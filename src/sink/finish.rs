@@ -40,9 +40,14 @@ pub(super) struct Trial {
     pub(super) expected: Option<Checksum>,
 }
 
-/// What came of it: where the part is now, `None` if it is left where it was because it is not what it has to be, and its
-/// checksums.
-pub(super) type Tried = (Option<PathBuf>, Vec<Checksum>);
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Tried {
+    /// It has its name: where it is now, and its checksums.
+    Placed(PathBuf, Vec<Checksum>),
+    /// It is left where it was, as it is not what it has to be: the expected checksum, and the one that there is.
+    Refused((Checksum, Checksum)),
+}
 
 /// Where the part is now.
 pub(super) fn one(part: &Complete) -> Result<PathBuf, Error> {
@@ -58,20 +63,22 @@ pub(super) fn all(parts: &[(Complete, Trial)]) -> Vec<Result<Tried, Error>> {
     let tried = parts.iter().map(|(part, trial)| examine(part, trial));
     let tried: Vec<_> = tried.collect();
     let right = parts.iter().zip(&tried);
-    let right = right.filter(|(_, tried)| matches!(tried, Ok((true, _))));
+    let right = right.filter(|(_, tried)| matches!(tried, Ok(Ok(_))));
     let durable = sync_together(right.map(|((part, _), _)| &*part.ledger));
     let named = parts.iter().zip(tried).map(|((part, _), tried)| {
-        let (is_right, checksums) = tried?;
-        if is_right && !durable {
+        let checksums = match tried? {
+            Ok(checksums) => checksums,
+            Err(wrong) => return Ok(Tried::Refused(wrong)),
+        };
+        if !durable {
             sync(&part.ledger)?;
         }
-        let path = is_right.then(|| give_name(part)).transpose()?;
-        Ok((path, checksums))
+        Ok(Tried::Placed(give_name(part)?, checksums))
     });
     let mut ends: Vec<Result<Tried, Error>> = named.collect();
     let mut synced = None;
     for ((part, _), end) in parts.iter().zip(&mut ends) {
-        if matches!(end, Ok((Some(_), _)))
+        if matches!(end, Ok(Tried::Placed(..)))
             && let Err(error) = seal(&part.ledger, &mut synced)
         {
             *end = Err(error);
@@ -80,13 +87,19 @@ pub(super) fn all(parts: &[(Complete, Trial)]) -> Vec<Result<Tried, Error>> {
     ends
 }
 
-/// Whether a part is what it has to be, and its checksums.
-fn examine(part: &Complete, trial: &Trial) -> Result<(bool, Vec<Checksum>), Error> {
+/// The checksums of a part, or what was expected and the one of them that differs.
+fn examine(
+    part: &Complete,
+    trial: &Trial,
+) -> Result<Result<Vec<Checksum>, (Checksum, Checksum)>, Error> {
     check(&part.ledger)?;
     let computed = follow::now(&part.ledger, &trial.algorithms)?;
     let expected = trial.expected.as_ref();
-    let is_right = expected.is_none_or(|expected| expected.refuted_by(&computed).is_none());
-    Ok((is_right, computed))
+    let wrong = expected.and_then(|expected| {
+        let actual = expected.refuted_by(&computed)?;
+        Some((expected.clone(), actual.clone()))
+    });
+    Ok(wrong.map_or(Ok(computed), Err))
 }
 
 /// Checks that all bytes are there and none beyond, and that it stays like that.

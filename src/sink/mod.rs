@@ -31,7 +31,7 @@ use bytes::Bytes;
 use crate::hash::{Algorithm, Checksum};
 use crate::range::RangeSet;
 pub use crate::resume::Identity;
-pub use file::Part;
+pub use file::{Part, Verified};
 pub use finish::Place;
 pub use follow::Hashed;
 pub use manifest::Manifest;

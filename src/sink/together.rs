@@ -139,7 +139,7 @@ mod tests {
     use bytes::Bytes;
     use futures_util::future::join_all;
 
-    use super::super::{Error, Identity, Part, Place};
+    use super::super::{Error, Identity, Part, Place, Verified};
     use crate::entity::Entity;
     use crate::hash::{Algorithm, Hasher};
 
@@ -169,12 +169,15 @@ mod tests {
         for (nth, end) in ends.await.into_iter().enumerate() {
             let path = dir.path().join(nth.to_string());
             match end {
-                Ok((Ok(end), sums)) => {
+                Ok(Verified::Placed(end, sums)) => {
                     assert_eq!((&end, sums.contains(&right)), (&path, true));
                     assert!(nth % 7 == 0 || nth % 7 > 2, "{nth}");
                 }
-                Ok((Err(part), sums)) => {
-                    assert_eq!((nth % 7, sums.contains(&right)), (2, false));
+                Ok(Verified::Refused(part, (expected, actual))) => {
+                    assert_eq!(
+                        (nth % 7, expected == right, actual == right),
+                        (2, true, false)
+                    );
                     assert_eq!(fs::read(part.path()).unwrap(), b"abd");
                 }
                 Err(Error::Incomplete { have, need, .. }) => {
