@@ -32,6 +32,10 @@ pub use update::{Level, Update};
 /// How often a face may draw.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How long a face that has shown all there was lets more come together: to be woken for each costs whoever sends it more than
+/// the sending.
+const NAP: Duration = Duration::from_millis(5);
+
 /// Updates on their way above which progress is left out.
 const BACKLOG: usize = 256;
 
@@ -180,6 +184,7 @@ impl Thread {
         let handle = self.handle.lock();
         let handle = handle.unwrap_or_else(PoisonError::into_inner).take();
         if let Some(handle) = handle {
+            handle.thread().unpark();
             // A face that panicked has said so itself.
             let _ = handle.join();
         }
@@ -202,7 +207,11 @@ trait Face: Send {
 fn show(mut face: impl Face, updates: &Receiver<Option<Update>>, pending: &AtomicUsize) {
     let mut drawn = now();
     loop {
-        match updates.recv_timeout(TICK) {
+        let next = updates.try_recv().or_else(|_| {
+            thread::park_timeout(NAP);
+            updates.recv_timeout(TICK)
+        });
+        match next {
             Ok(Some(update)) => {
                 pending.fetch_sub(1, Ordering::Relaxed);
                 face.show(update, now());
