@@ -1,7 +1,7 @@
 //! [`Part`]: the file while it is incomplete.
 //!
 //! Asynchronous on the outside, blocking within: each method hands one piece of work to the blocking pool and waits
-//! for it; only opening a part, and writing the bytes of a small one, is done at once. A dropped future does not stop work
+//! for it; only opening a part, and writing or keeping the bytes of a small one, is done at once. A dropped future does not stop work
 //! that has begun, which is harmless: a block that is written is right, and [`Part::restart`] and [`Part::commit`] wait for
 //! such stragglers and shut out the late ones.
 
@@ -195,8 +195,9 @@ impl Part {
 
     /// Writes a block at an offset in bytes. Many may be written at once; where they overlap, any may win.
     ///
-    /// Returns when the operating system has the bytes, which is before they are durable. A block whose write is begun
-    /// before a [`restart`](Part::restart) and gets its turn after it is dropped.
+    /// Returns when the operating system has the bytes, which is before they are durable; those of a file of up to 64 KiB are
+    /// only kept, until the file is complete, or somebody needs them in it. A block whose write is begun before a
+    /// [`restart`](Part::restart) and gets its turn after it is dropped.
     ///
     /// # Errors
     /// [`Error::NoSpace`], [`Error::Io`] and others; also the failure of an earlier checkpoint.

@@ -2,8 +2,8 @@
 //!
 //! The bytes are read back from the page cache instead of being taken from the network, because they arrive out of
 //! order and a resumed file has bytes that never arrive. They are read in steps of [`STEP`] in the blocking pool, and those
-//! of a small file [at once](now), when it is complete; between steps nothing is held, so a hundred waiting files cost no thread, and a dropped future
-//! ends after one step.
+//! of a small file [at once](now), when it is complete; between steps nothing is held, so a hundred waiting files cost no
+//! thread, and a dropped future ends after one step. Where nothing is to be computed, nothing is read.
 
 use std::fs::File;
 use std::io;
