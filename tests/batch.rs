@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::common::hs::{Hs, sha256};
 use crate::common::origin::server::files::Resource;
@@ -402,6 +402,43 @@ fn files_wait_for_their_turn_where_a_host_takes_one_request_at_a_time() {
         hs.assert_file(name, &bytes_of(&format!("/{name}"), size));
     }
     assert_eq!(site.settle().connections().len(), 1, "connections");
+}
+
+#[test]
+fn files_over_http1_come_at_once_though_http2_was_offered() {
+    // None is short: libcurl would keep the others waiting for the end of the first.
+    let site = Site::new(Via::Http1);
+    let hs = Hs::trusting(&site);
+    let size = 3_000_000;
+    let names: Vec<_> = (0..6).map(|n| format!("{n}.bin")).collect();
+    let line = |name: &String| site.url(&format!("/{name}?size={size}&limit=1000000"));
+    let list = list(&hs, &names.iter().map(line).collect::<Vec<_>>().join("\n"));
+    let begun = Instant::now();
+    hs.run(&["--min-chunk-mb", "8", "-i", &list]).exits(0);
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(5), "3 s each took {took:?}");
+    assert_eq!(site.settle().exchanges().len(), 6, "{}", site.story());
+    assert_eq!(site.connections().len(), 6, "connections");
+}
+
+#[test]
+fn files_wait_for_one_of_the_connections_that_the_user_named() {
+    // As above, where there are fewer connections than a browser has.
+    let site = Site::new(Via::Http1);
+    let hs = Hs::trusting(&site);
+    let size = 3_000_000;
+    let names: Vec<_> = (0..6).map(|n| format!("{n}.bin")).collect();
+    let line = |name: &String| site.url(&format!("/{name}?size={size}&limit=1000000"));
+    let list = list(&hs, &names.iter().map(line).collect::<Vec<_>>().join("\n"));
+    let limits = ["--stall-timeout", "2", "--connections", "2"];
+    let arguments = ["--min-chunk-mb", "8", "-i", &list];
+    let done = hs.run(&[&limits[..], &arguments[..]].concat()).exits(0);
+    assert!(!done.stderr.contains("stalled"), "{}", done.stderr);
+    for name in &names {
+        hs.assert_file(name, &bytes_of(&format!("/{name}"), size));
+    }
+    assert_eq!(site.settle().exchanges().len(), 6, "{}", site.story());
+    assert_eq!(site.connections().len(), 2, "connections");
 }
 
 #[test]

@@ -18,10 +18,11 @@ use tokio::time::Instant;
 use super::bell::Bell;
 use super::handler::Body;
 use super::queue::{Queue, Standing};
-use super::setup::LastAsked;
+use super::setup::{LastAsked, Speaks};
 use super::tls::sessions::{Sessions, Shared};
 use super::{Command, Connections, Error, Event, Id, Options, hooks, setup};
-use crate::http::BROWSER_CONNECTIONS;
+use crate::fingerprint::schema::Scheme;
+use crate::http::{BROWSER_CONNECTIONS, Protocol};
 use crate::retry::Fault;
 
 /// Longest single wait; libcurl shortens it to its next timer, the waker to nothing.
@@ -83,6 +84,7 @@ fn run(
             most: HashMap::new(),
             old_hosts: HashSet::new(),
             http1: HashSet::new(),
+            dark: HashSet::new(),
             sessions,
             round: 0,
         }
@@ -118,6 +120,7 @@ fn standing(
         if handle.get_ref().authority() == authority {
             standing.active += 1;
             standing.paused += usize::from(handle.get_ref().is_paused());
+            standing.patient += usize::from(handle.get_ref().request().patient);
             standing.most = standing.most.or_else(|| most_streams(handle));
         }
     }
@@ -143,8 +146,10 @@ struct Driver {
     most: HashMap<String, usize>,
     /// Hosts that refused a request over HTTP/2 because they want HTTP/1.1 for it (RFC 9113 §7).
     old_hosts: HashSet<String>,
-    /// Hosts that have answered over HTTP/1.1.
+    /// Hosts whose connections chose HTTP/1.1.
     http1: HashSet<String>,
+    /// Hosts at which a request failed without an answer.
+    dark: HashSet<String>,
     /// What connections may resume.
     sessions: Shared,
     /// Counts the loop's rounds, to age parts of blocks.
@@ -217,22 +222,39 @@ impl Driver {
     }
 
     fn has_room(&self, body: &Body) -> bool {
-        let authority = body.authority();
-        if body.request().patient && self.speaks_http1(authority) {
-            let active = self.active.values().map(Easy2Handle::get_ref);
-            let alike = active.filter(|it| it.request().patient && it.authority() == authority);
-            return alike.count() < BROWSER_CONNECTIONS;
+        let request = body.request();
+        if request.node.is_some() || !(request.patient || self.options.is_single()) {
+            return true;
         }
-        !self.options.is_single()
-            || body.request().node.is_some()
-            || !standing(&self.active, &self.most, body).is_full()
+        let standing = standing(&self.active, &self.most, body);
+        if standing.most.is_none() && request.patient {
+            let named = self.options.connections.map(|named| named.most.max(1));
+            let most = match self.speaks(body) {
+                // The first one shows what the host speaks, if it can be reached.
+                Speaks::Any if !self.dark.contains(body.authority()) => 1,
+                Speaks::Any | Speaks::Http1 | Speaks::OnlyHttp1 => BROWSER_CONNECTIONS,
+            };
+            return standing.patient < named.unwrap_or(most).min(most);
+        }
+        !self.options.is_single() || !standing.is_full()
     }
 
-    /// Whether a host is known to, by an answer that has ended or is under way.
-    fn speaks_http1(&self, authority: &str) -> bool {
+    /// What is known of the protocol of a request's host.
+    fn speaks(&self, body: &Body) -> Speaks {
+        let authority = body.authority();
+        let is_plain = setup::scheme(&body.request().url) == Scheme::Http;
         let mut active = self.active.values().map(Easy2Handle::get_ref);
-        self.http1.contains(authority)
-            || active.any(|it| it.authority() == authority && it.came_over_http1())
+        if self.old_hosts.contains(authority) {
+            Speaks::OnlyHttp1
+        } else if is_plain
+            || self.options.http == Some(Protocol::Http11)
+            || self.http1.contains(authority)
+            || active.any(|it| it.authority() == authority && it.speaks_http1())
+        {
+            Speaks::Http1
+        } else {
+            Speaks::Any
+        }
     }
 
     /// Gives a request a connection of its own if its turn would not come.
@@ -254,8 +276,8 @@ impl Driver {
         body.begins();
         let request = Rc::clone(body.request());
         let events = body.events();
-        let old = self.old_hosts.contains(body.authority());
-        let begun = setup::easy(&request, &self.options, body, old).and_then(|mut easy| {
+        let speaks = self.speaks(&body);
+        let begun = setup::easy(&request, &self.options, body, speaks).and_then(|mut easy| {
             easy.fresh_connect(alone)
                 .map_err(|error| Error::from_curl(&error))?;
             hooks::expect(easy.raw().cast(), self.asked.of(&request, &self.options));
@@ -306,8 +328,11 @@ impl Driver {
             self.most.insert(authority.to_owned(), most.max(1));
         }
         let body = handle.get_ref();
-        if body.came_over_http1() && !self.http1.contains(body.authority()) {
+        if body.speaks_http1() && !self.http1.contains(body.authority()) {
             self.http1.insert(body.authority().to_owned());
+        }
+        if body.is_unanswered() && !self.dark.contains(body.authority()) {
+            self.dark.insert(body.authority().to_owned());
         }
         hooks::forget(handle.raw().cast());
         self.multi.remove2(handle).ok()

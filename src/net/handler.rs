@@ -119,13 +119,13 @@ impl Body {
         self.direct = true;
     }
 
-    /// Whether it was answered over HTTP/1.1.
-    pub(super) fn came_over_http1(&self) -> bool {
-        !self.is_unanswered() && !self.framed
+    /// Whether its connection is there, and speaks HTTP/1.1.
+    pub(super) fn speaks_http1(&self) -> bool {
+        self.fields.as_ref().is_some_and(|it| it.are_wanted())
     }
 
     /// Whether no head has come.
-    fn is_unanswered(&self) -> bool {
+    pub(super) fn is_unanswered(&self) -> bool {
         self.head.is_some()
     }
 

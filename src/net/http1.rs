@@ -36,6 +36,8 @@ pub(super) struct Fields {
     proxied: Option<Proxied>,
     fingerprint: Arc<Fingerprint>,
     easy: Cell<*mut CURL>,
+    /// Whether the connection speaks HTTP/1.1; known when it is there.
+    wanted: Cell<bool>,
     /// What libcurl was given; it makes no copy.
     given: RefCell<Option<Given>>,
 }
@@ -51,6 +53,7 @@ impl Fields {
             proxied,
             fingerprint,
             easy: Cell::new(ptr::null_mut()),
+            wanted: Cell::new(false),
             given: RefCell::default(),
         })
     }
@@ -79,6 +82,11 @@ impl Fields {
         }
         easy.get_mut().set_fields(self);
         Ok(())
+    }
+
+    /// Whether the connection is there, and speaks HTTP/1.1.
+    pub(super) fn are_wanted(&self) -> bool {
+        self.wanted.get()
     }
 
     /// libcurl puts `Connection` behind all others wherever it stands in the list, and browsers do not. Of `Host` it takes over
@@ -157,8 +165,10 @@ unsafe extern "C" fn give(
     // SAFETY: it was set together with this function, and is shared by nobody who would change it.
     let fields = unsafe { &*fields.cast::<Fields>() };
     let easy = fields.easy.get();
+    let is_http2 = info::chose_http2(easy as usize);
+    fields.wanted.set(!is_http2);
     // Whoever listens is told what libcurl says of the request.
-    if info::chose_http2(easy as usize) && !trace::is_on() {
+    if is_http2 && !trace::is_on() {
         return CURL_PREREQFUNC_OK;
     }
     let Some(lines) = fields.lines() else {

@@ -179,8 +179,8 @@ pub struct Request {
     pub places: Places,
     /// The one address of the host to ask, whatever others it has; `None` = any. Nothing where a proxy stands between.
     pub node: Option<IpAddr>,
-    /// Whether it waits over HTTP/1.1 while [so many](crate::http::BROWSER_CONNECTIONS) others that would wait are under way at
-    /// its host: the connection of the first that ends has its next request at once.
+    /// Whether it waits over HTTP/1.1 while so many others that would wait are under way at its host as that may have
+    /// connections, or [a browser](crate::http::BROWSER_CONNECTIONS) would: the first that ends makes room for it at once.
     pub patient: bool,
 }
 

@@ -1,7 +1,8 @@
 //! Requests whose turn has not come: which of them may begin.
 //!
 //! A browser has one HTTP/2 connection to a host, and a request that the server takes no stream for waits until another ends
-//! (RFC 9113 §5.1.2). libcurl would open a second connection for it, so such a request is kept from libcurl.
+//! (RFC 9113 §5.1.2). libcurl would open a second connection for it, so such a request is kept from libcurl. Over HTTP/1.1 the
+//! first requests of files wait while there are as many of them as connections.
 //!
 //! Nothing is begun here, and no handle known: the driver says how its transfers at a host stand, and what time it is.
 
@@ -22,6 +23,8 @@ pub(super) struct Standing {
     pub active: usize,
     /// Of these, the ones that wait for their bytes to be taken.
     pub paused: usize,
+    /// Of these, the ones that would have waited for others.
+    pub patient: usize,
     /// How many at once the server takes on a connection; `None` before that is known, and over HTTP/1.1.
     pub most: Option<usize>,
 }
@@ -120,6 +123,7 @@ mod tests {
         let standing = |active, most| Standing {
             active,
             paused: 0,
+            patient: 0,
             most,
         };
         assert!(!standing(1000, None).is_full());
@@ -162,6 +166,7 @@ mod tests {
                 let standing = Standing {
                     active,
                     paused,
+                    patient: 0,
                     most: Some(3),
                 };
                 *host == 'b' && standing.is_held()

@@ -23,15 +23,26 @@ use crate::http::{IpVersion, Protocol};
 /// Size of libcurl's receive buffer, one per multi handle (`CURLOPT_BUFFERSIZE`).
 const RECEIVE_BUFFER: usize = 256 * 1024;
 
-/// An easy handle ready to be added to the multi handle; `old` if its host wants HTTP/1.1.
+/// What is known of a host's protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// Nothing, or that it speaks HTTP/2.
+    Any,
+    /// Its connections chose HTTP/1.1.
+    Http1,
+    /// It wants HTTP/1.1, and nothing else is to be offered.
+    OnlyHttp1,
+}
+
+/// An easy handle ready to be added to the multi handle.
 pub(super) fn easy(
     request: &Rc<Request>,
     options: &Options,
     body: Body,
-    old: bool,
+    speaks: Speaks,
 ) -> Result<Easy2<Body>, Error> {
     let mut easy = Easy2::new(body);
-    configure(&mut easy, request, options, old).map_err(|error| Error::from_curl(&error))?;
+    configure(&mut easy, request, options, speaks).map_err(|error| Error::from_curl(&error))?;
     Ok(easy)
 }
 
@@ -39,18 +50,19 @@ fn configure(
     easy: &mut Easy2<Body>,
     request: &Rc<Request>,
     options: &Options,
-    old: bool,
+    speaks: Speaks,
 ) -> Result<(), curl::Error> {
     easy.url(&request.url)?;
     easy.get(true)?;
     easy.signal(false)?;
     easy.verbose(trace::is_on())?;
     easy.http_version(match options.http {
-        _ if old => HttpVersion::V11,
+        _ if speaks == Speaks::OnlyHttp1 => HttpVersion::V11,
         Some(Protocol::Http10 | Protocol::Http11) => HttpVersion::V11,
         Some(Protocol::Http2 | Protocol::Http3) | None => HttpVersion::V2TLS,
     })?;
-    easy.pipewait(true)?;
+    // libcurl would wait for the first answer, and may then forget whom it has kept waiting.
+    easy.pipewait(speaks == Speaks::Any)?;
     easy.tcp_nodelay(true)?;
     easy.tcp_keepalive(true)?;
     easy.tcp_keepidle(Duration::from_secs(45))?;
