@@ -237,6 +237,10 @@ impl File<'_> {
         let generation = self.place.borrow().generation + 1;
         let place = Place::new(self.job.context, &opening.resource, generation);
         self.place.replace(place);
+        if opening.resumed && !self.job.no_ranges.get() {
+            // It is a range that was served, which may be the first.
+            self.limit.set(usize::MAX);
+        }
         self.job.reresolved(&problem);
         Ok(opening.resumed.then_some((opening.transfer, opening.from)))
     }
