@@ -12,11 +12,11 @@ use crate::common::origin::{
     MIB, Site, Via, asks_for, asks_range, bytes_of, in_every_way, most_active, taking,
 };
 
-/// Speed of each request in tests that count bytes.
-const STEADY: u64 = 12 * MIB;
+/// What a cut may cost: bytes that were on their way when a neighbour's start was reached.
+const CUT: u64 = MIB;
 
-/// What a cut may cost: what still comes when a neighbour's start was reached, until a busy machine has got round to the cut.
-const CUT: u64 = STEADY / 3;
+/// Speed of each request in tests that count bytes: so slow that a busy machine has a third of a second for a cut.
+const STEADY: u64 = 3 * MIB;
 
 /// Runs `hs -s ARGUMENTS | READER`; what the reader writes is returned. The exit code is that of `hs`.
 fn pipe(hs: &Hs, arguments: &str, reader: &str) -> (Done, Vec<u8>) {
