@@ -404,19 +404,40 @@ fn files_wait_for_their_turn_where_a_host_takes_one_request_at_a_time() {
     assert_eq!(site.settle().connections().len(), 1, "connections");
 }
 
+/// Files that take three seconds each, by one request.
+struct SlowFiles(usize);
+
+impl SlowFiles {
+    const SIZE: u64 = 3_000_000;
+    /// No file is divided.
+    const WHOLE: [&str; 2] = ["--min-chunk-mb", "8"];
+
+    fn lines(&self, site: &Site) -> Vec<String> {
+        let url = |n| site.url(&format!("/{n}.bin?size={}&limit=1000000", Self::SIZE));
+        (0..self.0).map(url).collect()
+    }
+
+    fn assert_there(&self, hs: &Hs) {
+        for n in 0..self.0 {
+            let name = format!("{n}.bin");
+            hs.assert_file(&name, &bytes_of(&format!("/{name}"), Self::SIZE));
+        }
+    }
+}
+
 #[test]
 fn files_over_http1_come_at_once_though_http2_was_offered() {
     // None is short: libcurl would keep the others waiting for the end of the first.
     let site = Site::new(Via::Http1);
     let hs = Hs::trusting(&site);
-    let size = 3_000_000;
-    let names: Vec<_> = (0..6).map(|n| format!("{n}.bin")).collect();
-    let line = |name: &String| site.url(&format!("/{name}?size={size}&limit=1000000"));
-    let list = list(&hs, &names.iter().map(line).collect::<Vec<_>>().join("\n"));
+    let slow = SlowFiles(6);
+    let list = list(&hs, &slow.lines(&site).join("\n"));
     let begun = Instant::now();
-    hs.run(&["--min-chunk-mb", "8", "-i", &list]).exits(0);
+    let arguments = [&SlowFiles::WHOLE[..], &["-i", &list]].concat();
+    hs.run(&arguments).exits(0);
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(5), "3 s each took {took:?}");
+    slow.assert_there(&hs);
     assert_eq!(site.settle().exchanges().len(), 6, "{}", site.story());
     assert_eq!(site.connections().len(), 6, "connections");
 }
@@ -426,17 +447,13 @@ fn files_wait_for_one_of_the_connections_that_the_user_named() {
     // As above, where there are fewer connections than a browser has.
     let site = Site::new(Via::Http1);
     let hs = Hs::trusting(&site);
-    let size = 3_000_000;
-    let names: Vec<_> = (0..6).map(|n| format!("{n}.bin")).collect();
-    let line = |name: &String| site.url(&format!("/{name}?size={size}&limit=1000000"));
-    let list = list(&hs, &names.iter().map(line).collect::<Vec<_>>().join("\n"));
-    let limits = ["--stall-timeout", "2", "--connections", "2"];
-    let arguments = ["--min-chunk-mb", "8", "-i", &list];
-    let done = hs.run(&[&limits[..], &arguments[..]].concat()).exits(0);
+    let slow = SlowFiles(6);
+    let list = list(&hs, &slow.lines(&site).join("\n"));
+    let limits = ["--stall-timeout", "2", "--connections", "2", "-i", &list];
+    let arguments = [&SlowFiles::WHOLE[..], &limits].concat();
+    let done = hs.run(&arguments).exits(0);
     assert!(!done.stderr.contains("stalled"), "{}", done.stderr);
-    for name in &names {
-        hs.assert_file(name, &bytes_of(&format!("/{name}"), size));
-    }
+    slow.assert_there(&hs);
     assert_eq!(site.settle().exchanges().len(), 6, "{}", site.story());
     assert_eq!(site.connections().len(), 2, "connections");
 }
@@ -447,18 +464,14 @@ fn files_wait_for_a_connection_over_http1_and_lose_nothing_by_it() {
     // the first six to end.
     let site = Site::new(Via::Http1);
     let hs = Hs::trusting(&site);
-    let size = 3_000_000;
-    let names: Vec<_> = (0..8).map(|n| format!("{n}.bin")).collect();
-    let line = |name: &String| site.url(&format!("/{name}?size={size}&limit=1000000"));
+    let slow = SlowFiles(8);
     let mut lines = vec![site.url("/short.bin?size=1000")];
-    lines.extend(names.iter().map(line));
+    lines.extend(slow.lines(&site));
     let list = list(&hs, &lines.join("\n"));
-    let limits = ["--stall-timeout", "2", "--give-up-after", "2"];
-    let arguments = ["--min-chunk-mb", "8", "-i", &list];
-    hs.run(&[&limits[..], &arguments[..]].concat()).exits(0);
-    for name in &names {
-        hs.assert_file(name, &bytes_of(&format!("/{name}"), size));
-    }
+    let limits = ["--stall-timeout", "2", "--give-up-after", "2", "-i", &list];
+    let arguments = [&SlowFiles::WHOLE[..], &limits].concat();
+    hs.run(&arguments).exits(0);
+    slow.assert_there(&hs);
     assert_eq!(site.settle().exchanges().len(), 9, "{}", site.story());
     assert_eq!(site.connections().len(), 6, "connections");
 }
