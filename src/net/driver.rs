@@ -1,8 +1,8 @@
 //! The driver thread: the only owner of the curl multi handle and of every easy handle.
 //!
 //! Its loop has one place to wait, `curl_multi_poll`, which ends for network activity, for libcurl's own timers and
-//! for the client's [bell](super::bell); there is no polling interval, but while a request has no turn. It never waits for the flow:
-//! events go into unbounded channels whose content is bounded by each transfer's credit.
+//! for the client's [bell](super::bell); there is no polling interval, but while a request has no turn. It never waits for the
+//! flow: events go into unbounded channels whose content is bounded by each transfer's credit.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -25,7 +25,7 @@ use crate::fingerprint::schema::Scheme;
 use crate::http::{BROWSER_CONNECTIONS, Protocol};
 use crate::retry::Fault;
 
-/// Longest single wait; libcurl shortens it to its next timer, the waker to nothing.
+/// Longest single wait; libcurl shortens it to its next timer, the bell to nothing.
 const WAIT: Duration = Duration::from_secs(3600);
 
 /// Longest single wait while a request has no turn.
@@ -148,7 +148,7 @@ struct Driver {
     old_hosts: HashSet<String>,
     /// Hosts whose connections chose HTTP/1.1.
     http1: HashSet<String>,
-    /// Hosts at which a request failed without an answer.
+    /// Hosts at which a request ended without an answer.
     dark: HashSet<String>,
     /// What connections may resume.
     sessions: Shared,

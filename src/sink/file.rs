@@ -16,7 +16,7 @@ use bytes::Bytes;
 use super::disk::State;
 use super::finish::{self, Complete, Place, Trial, Tried};
 use super::follow::Hashed;
-use super::ledger::{KEPT, Ledger, SMALL, disown};
+use super::ledger::{Ledger, SMALL, disown, is_kept};
 use super::{Error, Identity, blocking, disk, follow, together, trip};
 use crate::hash::{Algorithm, Checksum};
 use crate::range::{ByteRange, RangeSet};
@@ -132,8 +132,7 @@ impl Part {
         };
         // Another run, which had the file meanwhile and was killed, could have left a control file and no part. It would vouch
         // for no more bytes of this one than are there, and these are written from the first on.
-        let is_kept = identity.entity.length.is_some_and(|length| length <= KEPT);
-        let is_alone = is_alone && state == State::New && is_kept;
+        let is_alone = is_alone && state == State::New && is_kept(identity.entity.length);
         if !is_alone {
             disown(dir, name).map_err(|e| Error::new(&path, "remove the control file of", 0, e))?;
             // What a kill may have left, or somebody planted; it was never in force.
@@ -406,6 +405,7 @@ fn reserve(file: &fs::File, path: &Path, length: u64, need: u64) -> Result<(), E
 
 #[cfg(test)]
 mod tests {
+    use super::super::ledger::KEPT;
     use super::*;
     use crate::entity::{Entity, Validator};
     use crate::hash::Hasher;

@@ -46,6 +46,11 @@ pub(super) const SMALL: u64 = 256 << 10;
 /// thread that syncs the file writes them too. The flow has enough to do while thousands of such files come.
 pub(super) const KEPT: u64 = 64 << 10;
 
+/// Whether that is done for a file of this length.
+pub(super) fn is_kept(length: Option<u64>) -> bool {
+    length.is_some_and(|length| length <= KEPT)
+}
+
 /// How far the file has come; what those who follow it are woken by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Progress {
@@ -188,8 +193,7 @@ impl Ledger {
         if *era != number {
             return Ok(false);
         }
-        let length = self.progress.borrow().length;
-        if length.is_some_and(|length| length <= KEPT) {
+        if is_kept(self.progress.borrow().length) {
             locked(&self.kept).push_back((offset, block.clone()));
         } else {
             self.write(offset, block).map_err(|source| {
